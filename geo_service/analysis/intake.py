@@ -1,0 +1,236 @@
+"""Intake: one batch of raw rows in, everything that follows from it out.
+
+Pure, and the whole of the thinking: `digest` reads, places, counts, colours and finds the moments that alert; the job around it
+only asks the store before and records after, in one commit.  The same batch twice changes nothing; rows may come late, again,
+or corrected, in any order.  What is written to files by the command `digest` is this same function with nothing known before.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from geo_service.analysis import counts, early_warnings, rules
+from geo_service.analysis import incidents as incident_rows
+from geo_service.analysis.feed import Feed
+from geo_service.errors import AxisOrder
+from geo_service.geography import grid
+from geo_service.geography import zones as zone_geometry
+
+_NEAR_DEG = 0.5  # a point this far from every zone is not of this city; about 50 km
+_ENOUGH = 20  # located rows before their whereabouts say anything about the order of axes
+
+Summary = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What must be known before a batch can be digested.
+
+    `incidents` are the stored ones that matter: of every month the batch touches, and the former versions of its rows.
+    """
+
+    zones: Mapping[str, zone_geometry.Zones]
+    rules: rules.Rules
+    incidents: pd.DataFrame = field(default_factory=incident_rows.empty_incidents)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What follows from a batch.
+
+    `incidents`: new or changed ones, whole rows.  `zone_months`, `levels`, `cell_months`, `cell_levels`: each row replaces what
+    stood under its key; count 0 means that nothing is left.  `alerts`: moments that now hold and did not, or held at another
+    time; `withdrawn`: moments that held and no longer do.  `summary`: plain numbers, JSON-able.
+    """
+
+    incidents: pd.DataFrame
+    rejected: pd.DataFrame
+    zone_months: pd.DataFrame
+    levels: pd.DataFrame
+    alerts: pd.DataFrame
+    withdrawn: pd.DataFrame
+    cell_months: pd.DataFrame
+    cell_levels: pd.DataFrame
+    summary: Summary
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Everything that is counted over a set of placed incidents."""
+
+    zone_months: pd.DataFrame
+    levels: pd.DataFrame
+    alerts: pd.DataFrame
+    cell_months: pd.DataFrame
+    cell_levels: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Asks:
+    """What a batch must know of the store: `keys` (feed, incident_id) of its rows, and their `months`."""
+
+    keys: pd.DataFrame
+    months: tuple[str, ...]
+
+
+def asks(rows: pd.DataFrame, feed: Feed, now: datetime) -> Asks:
+    """Tell which stored incidents matter to a batch."""
+    read = incident_rows.read(rows, feed, now).incidents
+    return Asks(read[["feed", "incident_id"]].drop_duplicates(), tuple(sorted(read["month"].unique())))
+
+
+def digest(
+    rows: pd.DataFrame, feed: Feed, known: Known, now: datetime | None = None, *, as_of: datetime | None = None
+) -> Found:
+    """Digest one batch of raw rows.
+
+    `rows` as feeds.read_rows gives them.  Calls later than `now` are Rejected; what was said after `as_of` is left out.
+    Raises AxisOrder when the whole batch makes sense only with longitude and latitude exchanged, BadRows when not one
+    time can be read; then nothing is found.
+    """
+    read = incident_rows.read(rows, feed, now)
+    arrived, later = _known_by(read.incidents, as_of)
+    batch = place(incident_rows.newest(arrived).reset_index(drop=True), known.zones)
+    _check_axes(batch, feed, known.zones)
+    fresh = _fresh(batch, known.incidents)
+    summary = {
+        "rows_read": len(rows),
+        "duplicates": len(arrived) - len(batch),
+        "rejected": {str(reason): int(n) for reason, n in read.rejected["reason"].value_counts().sort_index().items()},
+        "after_as_of": later,
+        **_whereabouts(batch, known.zones),
+        "unmapped": _unmapped(batch),
+    }
+    return _found(fresh, read.rejected, known, summary)
+
+
+def restate(known: Known) -> Found:
+    """Place and count every known incident anew: after zones or rules have changed.
+
+    `known.incidents` must hold all of them; Found then holds the whole truth, to be recorded in place of what stood.
+    """
+    placed = place(known.incidents, known.zones)
+    nothing = Known(known.zones, known.rules)
+    rejected = pd.DataFrame({column: pd.Series(dtype="str") for column in incident_rows.REJECTED_COLUMNS})
+    return _found(placed, rejected, nothing, {"restated": len(placed), **_whereabouts(placed, known.zones)})
+
+
+def place(incidents: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones]) -> pd.DataFrame:
+    """Fill in which community, unit and patrol zone holds each incident, and its H3 cell (resolution 10)."""
+    lon, lat = incidents["lon"].to_numpy(dtype=np.float64), incidents["lat"].to_numpy(dtype=np.float64)
+    inside = np.zeros(len(incidents), dtype=bool)
+    columns: dict[str, pd.Series] = {}
+    for kind, column in incident_rows.ID_COLUMN.items():
+        found = np.full(len(incidents), None, dtype=object)
+        if kind in zones:
+            which = zone_geometry.assign(zones[kind], lon, lat)
+            held = which != zone_geometry.OUTSIDE
+            found[held] = zones[kind].ids[which[held]]
+            inside |= held
+        columns[column] = pd.Series(found, index=incidents.index, dtype="str")
+    cell = pd.Series(grid.as_text(grid.cells(lon, lat)), index=incidents.index, dtype="str")
+    placed = np.where(np.isnan(lon), "waiting", np.where(inside, "located", "outside"))
+    return incidents.assign(**columns, cell=cell, placed=placed)[list(incident_rows.INCIDENT_COLUMNS)]
+
+
+def picture(incidents: pd.DataFrame, kinds: Sequence[str], city: rules.Rules) -> Picture:
+    """Count, colour and find the moments of placed incidents, whole for each month they touch."""
+    zone_months = counts.tally(incidents, kinds, city.placing)
+    cell_months = counts.tally_cells(incidents)
+    return Picture(
+        zone_months=zone_months,
+        levels=early_warnings.levels(zone_months, city),
+        alerts=early_warnings.alerts(incidents, kinds, city),
+        cell_months=cell_months,
+        cell_levels=early_warnings.cell_levels(cell_months, city),
+    )
+
+
+def _found(fresh: pd.DataFrame, rejected: pd.DataFrame, known: Known, summary: Summary) -> Found:
+    key = ["feed", "incident_id"]
+    former = known.incidents.merge(fresh[key], on=key) if len(known.incidents) else known.incidents
+    touched = set(fresh["month"]) | set(former["month"])
+    before = known.incidents[known.incidents["month"].isin(touched)]
+    replaced = pd.MultiIndex.from_frame(before[key]).isin(pd.MultiIndex.from_frame(fresh[key]))
+    after = pd.concat([before[~replaced], fresh], ignore_index=True) if len(before) else fresh
+    kinds = sorted(known.zones)
+    was, now = picture(before, kinds, known.rules), picture(after, kinds, known.rules)
+    alert_key = list(early_warnings.ALERT_KEY)
+    return Found(
+        incidents=fresh,
+        rejected=rejected,
+        zone_months=counts.changes(was.zone_months, now.zone_months, counts.ZONE_KEY),
+        levels=counts.changes(was.levels, now.levels, early_warnings.LEVEL_KEY),
+        alerts=_only_in(now.alerts, was.alerts, list(now.alerts.columns)),
+        withdrawn=_only_in(was.alerts, now.alerts, alert_key),
+        cell_months=counts.changes(was.cell_months, now.cell_months, counts.CELL_KEY),
+        cell_levels=counts.changes(was.cell_levels, now.cell_levels, early_warnings.CELL_LEVEL_KEY),
+        summary={**summary, "recorded": len(fresh)},
+    )
+
+
+def _only_in(these: pd.DataFrame, those: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
+    """Give the rows of `these` whose key `those` lacks."""
+    missing = ~pd.MultiIndex.from_frame(these[list(key)]).isin(pd.MultiIndex.from_frame(those[list(key)]))
+    return these[missing].reset_index(drop=True)
+
+
+def _known_by(incidents: pd.DataFrame, as_of: datetime | None) -> tuple[pd.DataFrame, int]:
+    if as_of is None:
+        return incidents, 0
+    called = (incidents["called_at"] <= pd.Timestamp(as_of)).to_numpy()
+    in_time = called & ~(incidents["updated_at"] > pd.Timestamp(as_of)).fillna(False).to_numpy(dtype=bool)
+    ids = pd.MultiIndex.from_frame(incidents[["feed", "incident_id"]])
+    # A later correction is not yet known, but the call it corrects is: keep it where no earlier version came along.
+    known = in_time | (called & ~ids.isin(ids[in_time]))
+    return incidents[known].reset_index(drop=True), int((~known).sum())
+
+
+def _fresh(batch: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows of a batch that say something the store does not know, or knows only in an older version."""
+    if stored.empty:
+        return batch
+    key = ["feed", "incident_id"]
+    former = batch[key].merge(stored[[*key, "digest", "updated_at"]], how="left", on=key, suffixes=("", "_before"))
+    same = (former["digest"] == batch["digest"]).fillna(False).to_numpy(dtype=bool)
+    older = (batch["updated_at"] < former["updated_at"]).fillna(False).to_numpy(dtype=bool)
+    return batch[~same & ~older].reset_index(drop=True)
+
+
+def _check_axes(batch: pd.DataFrame, feed: Feed, zones: Mapping[str, zone_geometry.Zones]) -> None:
+    """Refuse a batch that lies in the city only with its axes exchanged."""
+    bounds = np.array([place.bounds() for place in zones.values() if len(place)])
+    located = batch[batch["lon"].notna()]
+    if not len(bounds) or len(located) < _ENOUGH:
+        return
+    west, south = bounds[:, :2].min(axis=0) - _NEAR_DEG
+    east, north = bounds[:, 2:].max(axis=0) + _NEAR_DEG
+    lon, lat = located["lon"], located["lat"]
+    as_given = int((lon.between(west, east) & lat.between(south, north)).sum())
+    exchanged = int((lat.between(west, east) & lon.between(south, north)).sum())
+    if exchanged > len(located) / 2 and as_given < len(located) / 100:
+        raise AxisOrder(
+            f"feed '{feed.id}': {exchanged} of {len(located)} rows lie near the zones only with longitude and latitude exchanged "
+            f"(first: lon {lon.iloc[0]:g}, lat {lat.iloc[0]:g}); exchange lon and lat under [columns] in {feed.path.name}"
+        )
+
+
+def _whereabouts(batch: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones]) -> Summary:
+    where = batch["placed"].value_counts()
+    placed = {kind: int(batch[incident_rows.ID_COLUMN[kind]].notna().sum()) for kind in sorted(zones)}
+    located = int(batch["lon"].notna().sum())
+    return {
+        "incidents": len(batch),
+        "placed": placed,
+        "outside": int(where.get("outside", 0)),
+        "outside_by_kind": {kind: located - count for kind, count in placed.items()},
+        "without_coordinates": int(where.get("waiting", 0)),
+    }
+
+
+def _unmapped(batch: pd.DataFrame) -> dict[str, int]:
+    codes = batch.loc[batch["category"] == rules.UNMAPPED, "source_category"]
+    return {str(code): int(count) for code, count in codes.value_counts().sort_index().items()}

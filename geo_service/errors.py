@@ -1,0 +1,65 @@
+"""Every error we raise.  The text says what came, what was expected and what to do next.
+
+    GeoServiceError
+    ├── BadInput                 the caller's file, row source or parameter
+    │   ├── UndeclaredCRS        coordinates whose system nobody named
+    │   ├── AxisOrder            longitude and latitude look exchanged
+    │   ├── BadZones             a zone file that cannot be used as it is
+    │   ├── BadRows              incident rows that cannot be read at all (a single bad row is a Rejected, not an error)
+    │   └── BadParameter         a command's or request's parameter
+    ├── BadRule                  rules/, feeds or layers that contradict themselves
+    ├── BadSetting               an unknown or unreadable GEO_* setting
+    ├── SourceFailed             an incident source answered wrongly or not at all; the next pull tries again
+    ├── StoreFailed              the database is missing, unreachable or older than the program
+    └── NotFound                 a layer, place or tile that does not exist
+
+A bad *row* is never an exception: it is a `Rejected` with its reason, and the others go on.
+"""
+
+
+class GeoServiceError(Exception):
+    """Something the operator or caller can mend; the message says how."""
+
+
+class BadInput(GeoServiceError):
+    """The caller's file, rows or parameter cannot be used."""
+
+
+class UndeclaredCRS(BadInput):
+    """Coordinates came without the name of their system."""
+
+
+class AxisOrder(BadInput):
+    """Longitude and latitude look exchanged."""
+
+
+class BadZones(BadInput):
+    """A zone file cannot be used as it is."""
+
+
+class BadRows(BadInput):
+    """An incident file or answer cannot be read as rows."""
+
+
+class BadParameter(BadInput):
+    """A parameter is unknown or has a value that cannot be used."""
+
+
+class BadRule(GeoServiceError):
+    """A file under rules/ or layers/ contradicts itself or names something unknown."""
+
+
+class BadSetting(GeoServiceError):
+    """A GEO_* setting is unknown or cannot be read."""
+
+
+class SourceFailed(GeoServiceError):
+    """An incident source answered wrongly or not at all; nothing was recorded and the next pull tries again."""
+
+
+class StoreFailed(GeoServiceError):
+    """The database is missing, unreachable or older than the program."""
+
+
+class NotFound(GeoServiceError):
+    """A layer, place or tile that does not exist."""

@@ -1,0 +1,229 @@
+"""Files: reads zones, feeds, rules and layers; writes results.
+
+The one room that opens files.  What a file says is checked in the rooms it is about (feed.py, rules.py, maps/layers.py); here it is
+only found, opened and named in errors.  Results appear whole or not at all.
+"""
+
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyogrio
+import shapely
+
+from geo_service.analysis import feed as feeds
+from geo_service.analysis import rules
+from geo_service.errors import AxisOrder, BadInput, BadRule, BadZones, UndeclaredCRS
+from geo_service.geography import crs
+from geo_service.geography.zones import Zones
+from geo_service.maps import layers
+
+_PACKAGE = Path(__file__).resolve().parent
+_SHOWN = 5  # ids named in an error before "and n more"
+
+
+def shipped(name: str) -> Path:
+    """Give a folder that comes with the program: rules or layers; from the checkout, or from inside the installed package."""
+    checkout = _PACKAGE.parent / name
+    return checkout if checkout.is_dir() else _PACKAGE / "_shipped" / name
+
+
+def read_toml(path: Path) -> Mapping[str, object]:
+    """Read a TOML file.  Raises BadRule when it is missing or not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadRule(f"{path}: no such file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadRule(f"{path}: is not TOML: {error}") from None
+
+
+def read_feed(path: Path) -> feeds.Feed:
+    """Read a feed file."""
+    return feeds.parse(read_toml(path), path)
+
+
+def read_rules(folder: Path, placing: str) -> rules.Rules:
+    """Read rules/levels.toml, placing.toml (the named policy) and categories.toml."""
+    tables = [read_toml(folder / f"{name}.toml") for name in ("levels", "placing", "categories")]
+    return rules.parse_rules(*tables, policy=placing, where=str(folder))
+
+
+def read_layers(folder: Path) -> dict[str, layers.Layer]:
+    """Read every layer definition of a folder."""
+    found = [layers.parse(read_toml(path), str(path)) for path in sorted(folder.glob("*.toml"))]
+    return {layer.id: layer for layer in found}
+
+
+def read_level_scheme(folder: Path) -> layers.LevelScheme:
+    """Read the colours and words of the levels."""
+    path = folder / "styles" / "levels.toml"
+    return layers.parse_levels(read_toml(path), str(path))
+
+
+@dataclass(frozen=True)
+class ZoneFile:
+    """A zone file on the command line: where, which property is the id, and the system it does not declare itself."""
+
+    kind: str
+    path: Path
+    id_property: str = ""
+    system: str = ""
+
+
+def read_zones(file: ZoneFile) -> tuple[Zones, list[str]]:
+    """Read the zones of one kind (GeoJSON, GeoPackage, Shapefile, GeoParquet, FlatGeobuf), and what was repaired.
+
+    Invalid polygons are repaired and reported.  Ids become text.  `name` and `class` properties are taken where there are any.
+    Raises UndeclaredCRS, BadZones (missing or repeated ids, empty geometry, no polygons), AxisOrder.
+    """
+    frame = _read_frame(file.path)
+    frame = _to_wgs84(frame, file)
+    ids = _zone_ids(frame, file)
+    geometry, report = _polygons(np.asarray(frame.geometry), ids, file.path)
+    order = np.argsort(ids.astype("U"), kind="stable")
+    zones = Zones(
+        kind=file.kind,
+        ids=ids[order],
+        names=_column(frame, ("name", "NAME", "名称"), ids)[order],
+        classes=_column(frame, ("class", "类别"), np.full(len(ids), "", dtype=object))[order],
+        geometry=geometry[order],
+    )
+    return zones, report
+
+
+def _read_frame(path: Path) -> geopandas.GeoDataFrame:
+    if not path.exists():
+        raise BadZones(f"{path}: no such zone file")
+    try:
+        if path.suffix in (".parquet", ".geoparquet"):
+            return geopandas.read_parquet(path)
+        return pyogrio.read_dataframe(path)
+    except (pyogrio.errors.DataSourceError, pa.ArrowInvalid, ValueError) as error:
+        raise BadZones(f"{path}: cannot be read as zones: {error}; GeoJSON, GeoPackage, Shapefile, FlatGeobuf and GeoParquet can") from None
+
+
+def _to_wgs84(frame: geopandas.GeoDataFrame, file: ZoneFile) -> geopandas.GeoDataFrame:
+    if frame.crs is None and not file.system:
+        raise UndeclaredCRS(f"{file.path.name} declares no CRS; pass --crs (CGCS2000 is EPSG:4490, WGS 84 is EPSG:4326, or GCJ-02)")
+    west, south, east, north = frame.total_bounds
+    geographic = crs.is_geographic(file.system) if file.system else bool(frame.crs.is_geographic)
+    if geographic and max(abs(south), abs(north)) > 90 >= max(abs(west), abs(east)):
+        raise AxisOrder(f"{file.path.name}: latitudes reach {north:g} degrees; longitude and latitude look exchanged: write longitude first")
+    if not file.system:
+        return frame.to_crs(4326)
+    system = crs.check_system(file.system, "--crs")
+    moved = shapely.transform(np.asarray(frame.geometry), lambda xy: np.column_stack(crs.to_wgs84(xy[:, 0], xy[:, 1], system)))
+    return frame.set_geometry(geopandas.GeoSeries(moved, index=frame.index, crs=4326))
+
+
+def _zone_ids(frame: geopandas.GeoDataFrame, file: ZoneFile) -> np.ndarray:
+    column = file.id_property or next((name for name in ("zone_id", "id") if name in frame), "")
+    if column not in frame:
+        had = ", ".join(c for c in frame.columns if c != frame.geometry.name)
+        raise BadZones(f"{file.path.name}: no property '{file.id_property or 'zone_id'}'; it has {had}; write --zones {file.kind}=FILE:PROPERTY")
+    if frame[column].isna().any():
+        raise BadZones(f"{file.path.name}: {int(frame[column].isna().sum())} zones have no {column}; every zone needs an id")
+    ids = frame[column].map(lambda v: str(int(v)) if isinstance(v, float) and v.is_integer() else str(v)).to_numpy(dtype=object)
+    twice = sorted({str(i) for i in ids[pd.Series(ids).duplicated().to_numpy()]})
+    if twice:
+        raise BadZones(f"{file.path.name}: {column} is not unique: {_some(twice)} stand more than once; merge them or choose another property")
+    return ids
+
+
+def _polygons(geometry: np.ndarray, ids: np.ndarray, path: Path) -> tuple[np.ndarray, list[str]]:
+    empty = shapely.is_missing(geometry) | shapely.is_empty(geometry)
+    if empty.any():
+        raise BadZones(f"{path.name}: no geometry in zone {_some(ids[empty])}; draw it or take the zone out of the file")
+    wrong = ~np.isin(shapely.get_type_id(geometry), (3, 6))
+    if wrong.any():
+        raise BadZones(f"{path.name}: zone {_some(ids[wrong])} is a {geometry[wrong][0].geom_type}; zones must be polygons")
+    geometry = shapely.force_2d(geometry)
+    report: list[str] = []
+    for i in np.flatnonzero(~shapely.is_valid(geometry)).tolist():
+        reason = shapely.is_valid_reason(geometry[i])
+        geometry[i] = _repaired(geometry[i])
+        if shapely.is_empty(geometry[i]):
+            raise BadZones(f"{path.name}: zone {ids[i]} has no area ({reason}); draw it anew")
+        report.append(f"{path.name}: zone {ids[i]} was invalid ({reason}) and has been repaired; look at it on the map")
+    return geometry, report
+
+
+def _repaired(polygon: shapely.Geometry) -> shapely.Geometry:
+    parts = shapely.get_parts(shapely.make_valid(polygon))
+    return shapely.union_all(parts[np.isin(shapely.get_type_id(parts), (3, 6))])
+
+
+def _column(frame: pd.DataFrame, names: Sequence[str], default: np.ndarray) -> np.ndarray:
+    name = next((name for name in names if name in frame), None)
+    if name is None:
+        return default
+    found = frame[name].astype("str").to_numpy(dtype=object)
+    return np.where(frame[name].isna(), default, found)
+
+
+def _some(ids: Sequence[str] | np.ndarray) -> str:
+    shown = ", ".join(str(i) for i in list(ids)[:_SHOWN])
+    return shown + (f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else "")
+
+
+class Results:
+    """A folder of results being written: each file under its own name once all of them are complete."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._waiting: list[tuple[Path, Path]] = []
+
+    def parquet(self, name: str, frame: pd.DataFrame) -> None:
+        """Write a frame as `name`.parquet."""
+        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), self._place(f"{name}.parquet"), compression="zstd")
+
+    def json(self, name: str, value: object) -> None:
+        """Write a value as `name`.json."""
+        self._place(f"{name}.json").write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+    def _place(self, name: str) -> Path:
+        waiting = self._folder / f".{name}.{os.getpid()}"
+        self._waiting.append((waiting, self._folder / name))
+        return waiting
+
+    def publish(self) -> None:
+        """Give every file its name."""
+        for waiting, final in self._waiting:
+            waiting.replace(final)
+
+    def withdraw(self) -> None:
+        """Remove what is not published."""
+        for waiting, _ in self._waiting:
+            waiting.unlink(missing_ok=True)
+
+
+@contextmanager
+def results(folder: Path) -> Iterator[Results]:
+    """Write results into a folder; an error on the way leaves it as it was.
+
+    Raises BadInput when the folder is a file or cannot be written.
+    """
+    new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"--out {folder}: cannot be made: {error.strerror}; name a folder that can be written") from None
+    writing = Results(folder)
+    try:
+        yield writing
+        writing.publish()
+    except BaseException:
+        writing.withdraw()
+        if new:
+            folder.rmdir()
+        raise
