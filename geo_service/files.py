@@ -1,13 +1,13 @@
 """Files: reads zones, feeds, rules and layers; writes results.
 
-The one room that opens files.  What a file says is checked in the rooms it is about (feed.py, rules.py, maps/layers.py); here it is
-only found, opened and named in errors.  Results appear whole or not at all.
+The one room that opens files.  What a file says is checked in the rooms it is about (feed.py, rules.py,
+maps/layers.py); here it is only found, opened and named in errors.  Results appear whole or not at all.
 """
 
 import json
 import os
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pyogrio
+import pyogrio.errors
 import shapely
 
 from geo_service.analysis import feed as feeds
@@ -32,7 +33,7 @@ _SHOWN = 5  # ids named in an error before "and n more"
 
 
 def shipped(name: str) -> Path:
-    """Give a folder that comes with the program: rules or layers; from the checkout, or from inside the installed package."""
+    """Give a folder that comes with the program, rules or layers: the checkout's, or the one inside the package."""
     checkout = _PACKAGE.parent / name
     return checkout if checkout.is_dir() else _PACKAGE / "_shipped" / name
 
@@ -70,6 +71,11 @@ def read_level_scheme(folder: Path) -> layers.LevelScheme:
     return layers.parse_levels(read_toml(path), str(path))
 
 
+def read_texts() -> dict[str, Mapping[str, object]]:
+    """Read the catalogue of every word people see, by language."""
+    return {path.stem: read_toml(path) for path in sorted((_PACKAGE / "texts").glob("*.toml"))}
+
+
 @dataclass(frozen=True)
 class ZoneFile:
     """A zone file on the command line: where, which property is the id, and the system it does not declare itself."""
@@ -83,8 +89,8 @@ class ZoneFile:
 def read_zones(file: ZoneFile) -> tuple[Zones, list[str]]:
     """Read the zones of one kind (GeoJSON, GeoPackage, Shapefile, GeoParquet, FlatGeobuf), and what was repaired.
 
-    Invalid polygons are repaired and reported.  Ids become text.  `name` and `class` properties are taken where there are any.
-    Raises UndeclaredCRS, BadZones (missing or repeated ids, empty geometry, no polygons), AxisOrder.
+    Invalid polygons are repaired and reported.  Ids become text.  `name` and `class` properties are taken where
+    there are any. Raises UndeclaredCRS, BadZones (missing or repeated ids, empty geometry, no polygons), AxisOrder.
     """
     frame = _read_frame(file.path)
     frame = _to_wgs84(frame, file)
@@ -109,20 +115,30 @@ def _read_frame(path: Path) -> geopandas.GeoDataFrame:
             return geopandas.read_parquet(path)
         return pyogrio.read_dataframe(path)
     except (pyogrio.errors.DataSourceError, pa.ArrowInvalid, ValueError) as error:
-        raise BadZones(f"{path}: cannot be read as zones: {error}; GeoJSON, GeoPackage, Shapefile, FlatGeobuf and GeoParquet can") from None
+        raise BadZones(
+            f"{path}: cannot be read as zones: {error}; GeoJSON, GeoPackage, Shapefile, FlatGeobuf and GeoParquet can"
+        ) from None
 
 
 def _to_wgs84(frame: geopandas.GeoDataFrame, file: ZoneFile) -> geopandas.GeoDataFrame:
-    if frame.crs is None and not file.system:
-        raise UndeclaredCRS(f"{file.path.name} declares no CRS; pass --crs (CGCS2000 is EPSG:4490, WGS 84 is EPSG:4326, or GCJ-02)")
+    declared = frame.crs
+    if declared is None and not file.system:
+        raise UndeclaredCRS(
+            f"{file.path.name} declares no CRS; pass --crs (CGCS2000 is EPSG:4490, WGS 84 is EPSG:4326, or GCJ-02)"
+        )
     west, south, east, north = frame.total_bounds
-    geographic = crs.is_geographic(file.system) if file.system else bool(frame.crs.is_geographic)
+    geographic = crs.is_geographic(file.system) if file.system else bool(declared and declared.is_geographic)
     if geographic and max(abs(south), abs(north)) > 90 >= max(abs(west), abs(east)):
-        raise AxisOrder(f"{file.path.name}: latitudes reach {north:g} degrees; longitude and latitude look exchanged: write longitude first")
+        raise AxisOrder(
+            f"{file.path.name}: latitudes reach {north:g} degrees; longitude and latitude look exchanged: write "
+            f"longitude first"
+        )
     if not file.system:
         return frame.to_crs(4326)
     system = crs.check_system(file.system, "--crs")
-    moved = shapely.transform(np.asarray(frame.geometry), lambda xy: np.column_stack(crs.to_wgs84(xy[:, 0], xy[:, 1], system)))
+    moved = shapely.transform(
+        np.asarray(frame.geometry), lambda xy: np.column_stack(crs.to_wgs84(xy[:, 0], xy[:, 1], system))
+    )
     return frame.set_geometry(geopandas.GeoSeries(moved, index=frame.index, crs=4326))
 
 
@@ -130,23 +146,39 @@ def _zone_ids(frame: geopandas.GeoDataFrame, file: ZoneFile) -> np.ndarray:
     column = file.id_property or next((name for name in ("zone_id", "id") if name in frame), "")
     if column not in frame:
         had = ", ".join(c for c in frame.columns if c != frame.geometry.name)
-        raise BadZones(f"{file.path.name}: no property '{file.id_property or 'zone_id'}'; it has {had}; write --zones {file.kind}=FILE:PROPERTY")
+        raise BadZones(
+            f"{file.path.name}: no property '{file.id_property or 'zone_id'}'; it has {had}; write --zones "
+            f"{file.kind}=FILE:PROPERTY"
+        )
     if frame[column].isna().any():
-        raise BadZones(f"{file.path.name}: {int(frame[column].isna().sum())} zones have no {column}; every zone needs an id")
-    ids = frame[column].map(lambda v: str(int(v)) if isinstance(v, float) and v.is_integer() else str(v)).to_numpy(dtype=object)
+        raise BadZones(
+            f"{file.path.name}: {int(frame[column].isna().sum())} zones have no {column}; every zone needs an id"
+        )
+    ids = (
+        frame[column]
+        .map(lambda v: str(int(v)) if isinstance(v, float) and v.is_integer() else str(v))
+        .to_numpy(dtype=object)
+    )
     twice = sorted({str(i) for i in ids[pd.Series(ids).duplicated().to_numpy()]})
     if twice:
-        raise BadZones(f"{file.path.name}: {column} is not unique: {_some(twice)} stand more than once; merge them or choose another property")
+        raise BadZones(
+            f"{file.path.name}: {column} is not unique: {_some(twice)} stand more than once; merge them or choose "
+            f"another property"
+        )
     return ids
 
 
 def _polygons(geometry: np.ndarray, ids: np.ndarray, path: Path) -> tuple[np.ndarray, list[str]]:
     empty = shapely.is_missing(geometry) | shapely.is_empty(geometry)
     if empty.any():
-        raise BadZones(f"{path.name}: no geometry in zone {_some(ids[empty])}; draw it or take the zone out of the file")
+        raise BadZones(
+            f"{path.name}: no geometry in zone {_some(ids[empty])}; draw it or take the zone out of the file"
+        )
     wrong = ~np.isin(shapely.get_type_id(geometry), (3, 6))
     if wrong.any():
-        raise BadZones(f"{path.name}: zone {_some(ids[wrong])} is a {geometry[wrong][0].geom_type}; zones must be polygons")
+        raise BadZones(
+            f"{path.name}: zone {_some(ids[wrong])} is a {geometry[wrong][0].geom_type}; zones must be polygons"
+        )
     geometry = shapely.force_2d(geometry)
     report: list[str] = []
     for i in np.flatnonzero(~shapely.is_valid(geometry)).tolist():
@@ -185,7 +217,9 @@ class Results:
 
     def parquet(self, name: str, frame: pd.DataFrame) -> None:
         """Write a frame as `name`.parquet."""
-        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), self._place(f"{name}.parquet"), compression="zstd")
+        pq.write_table(
+            pa.Table.from_pandas(frame, preserve_index=False), self._place(f"{name}.parquet"), compression="zstd"
+        )
 
     def json(self, name: str, value: object) -> None:
         """Write a value as `name`.json."""
@@ -208,7 +242,7 @@ class Results:
 
 
 @contextmanager
-def results(folder: Path) -> Iterator[Results]:
+def results(folder: Path) -> Generator[Results]:
     """Write results into a folder; an error on the way leaves it as it was.
 
     Raises BadInput when the folder is a file or cannot be written.

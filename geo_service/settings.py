@@ -61,9 +61,10 @@ def read(environment: Mapping[str, str]) -> Settings:
     geo_service.errors.BadSetting: GEO_PROT is no setting; did you mean one of GEO_DATA_DIR, ... (docs/settings.md)?
     """
     known = {_PREFIX + knob.name.upper(): knob for knob in fields(Settings)}
-    given = {name: value for name, value in environment.items() if name.startswith(_PREFIX) and name not in _TEST_ONLY}
     values: dict[str, str | int] = {}
-    for name, value in given.items():
+    for name, value in environment.items():
+        if not name.startswith(_PREFIX) or name in _TEST_ONLY:
+            continue
         if name not in known:
             raise BadSetting(f"{name} is no setting; did you mean one of {', '.join(known)} (docs/settings.md)?")
         values[known[name].name] = _value(name, value, isinstance(known[name].default, int))

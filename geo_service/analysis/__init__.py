@@ -1,0 +1,1 @@
+"""What incidents mean: read, counted, coloured.  Pure: no file, clock, network, environment or chance."""

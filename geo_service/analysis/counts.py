@@ -1,7 +1,7 @@
 """Counts: incidents per place, H3 cell, month and category.
 
-Pure.  `tally` and `tally_cells` count a frame of placed incidents; `changes` says how one tally becomes another, a count of 0 meaning
-that nothing is left to keep.
+Pure.  `tally` and `tally_cells` count a frame of placed incidents; `changes` says how one tally becomes another, a
+count of 0 meaning that nothing is left to keep.
 """
 
 from collections.abc import Mapping, Sequence

@@ -45,7 +45,7 @@ def every_month(found: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones], m
     ]
     if not grids:
         return found
-    whole = pd.concat(grids, ignore_index=True).astype({key: "str" for key in LEVEL_KEY})
+    whole = pd.concat(grids, ignore_index=True).astype(dict.fromkeys(LEVEL_KEY, "str"))
     whole = whole.merge(found, how="left", on=list(LEVEL_KEY))
     return whole.fillna({"count": 0, "level": 0}).astype({"count": "int64", "level": "int8"})
 
@@ -54,8 +54,8 @@ def alerts(incidents: pd.DataFrame, kinds: Sequence[str], city: rules.Rules) -> 
     """Find the moments at which places became critical, red or black.
 
     `incidents` are placed (INCIDENT_COLUMNS) and whole for each month they touch.  Columns zone_kind, zone_id, month,
-    kind (critical_red, enter_red, critical_black, enter_black), at (UTC call time of the incident that reached it), count.
-    Each kind stands once per place and month.  Calls of the same moment count in the order of their ids.
+    kind (critical_red, enter_red, critical_black, enter_black), at (UTC call time of the incident that reached it),
+    count. Each kind stands once per place and month.  Calls of the same moment count in the order of their ids.
     """
     month_rules = {month: city.levels_at(month) for month in incidents["month"].unique()}
     counted = incidents[counted_mask(incidents, month_rules)].sort_values(["called_at", "incident_id", "feed"])
@@ -79,7 +79,9 @@ def months_between(first: str, last: str) -> list[str]:
     return [str(month) for month in pd.period_range(first, last, freq="M")]
 
 
-def counted_mask(rows: pd.DataFrame, month_rules: Mapping[str, rules.Levels]) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def counted_mask(
+    rows: pd.DataFrame, month_rules: Mapping[str, rules.Levels]
+) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
     """Tell which rows (with month and category) carry a category that colours in their month."""
     mask = np.zeros(len(rows), dtype=bool)
     for counted in {rule.counted for rule in month_rules.values()}:
@@ -103,7 +105,9 @@ def _moments(here: pd.DataFrame, month_rules: Mapping[str, rules.Levels]) -> lis
     found: list[pd.DataFrame] = []
     for kind in ("critical_red", "enter_red", "critical_black", "enter_black"):
         wanted = here["month"].map({month: rule.alert_counts()[kind] for month, rule in month_rules.items()})
-        found.append(here[(here["count"] == wanted).to_numpy(dtype=bool)].assign(kind=kind)[[*ALERT_KEY, "at", "count"]])
+        found.append(
+            here[(here["count"] == wanted).to_numpy(dtype=bool)].assign(kind=kind)[[*ALERT_KEY, "at", "count"]]
+        )
     return found
 
 

@@ -1,7 +1,7 @@
 """A feed file: what one incident source says and how to read it.
 
-Pure.  rules/feeds/*.toml, parsed by files.py, is checked here.  A feed lists the columns it takes; nothing else is ever read, so no
-personal field can reach even a reject.
+Pure.  rules/feeds/*.toml, parsed by files.py, is checked here.  A feed lists the columns it takes; nothing else is
+ever read, so no personal field can reach even a reject.
 """
 
 import re
@@ -44,8 +44,8 @@ class Categories:
 class Feed:
     """One incident source.
 
-    `columns`: canonical name -> source columns; `system`: a coordinate system's name, or "" when `system_column` names it
-    row by row through `systems`; `formats`: canonical time column -> strptime format, "iso", %K the ROC (民国) year.
+    `columns`: canonical name -> source columns; `system`: a coordinate system's name, or "" when `system_column` names
+    it row by row through `systems`; `formats`: canonical time column -> strptime format, "iso", %K the ROC (民国) year.
     """
 
     id: str
@@ -77,8 +77,8 @@ class Feed:
 def parse(table: Mapping[str, object], path: PurePath) -> Feed:
     """Check a feed file and make a Feed of it.
 
-    Raises BadRule with the file and key when something is missing or unknown, UndeclaredCRS when it takes coordinates and
-    names no system.
+    Raises BadRule with the file and key when something is missing or unknown, UndeclaredCRS when it takes
+    coordinates and names no system.
     """
     where = f"feed file {path.name}"
     unknown = set(table) - {"id", "title", "crs", "columns", "time", "unknown", "categories", "source"}
@@ -101,7 +101,9 @@ def parse(table: Mapping[str, object], path: PurePath) -> Feed:
         system=system,
         system_column=system_column,
         systems=systems,
-        unknown_positions=tuple((float(x), float(y)) for x, y in cast(Sequence[tuple[float, float]], nowhere.get("lon_lat", ()))),
+        unknown_positions=tuple(
+            (float(x), float(y)) for x, y in cast(Sequence[tuple[float, float]], nowhere.get("lon_lat", ()))
+        ),
         unknown_places=tuple(cast(Sequence[str], nowhere.get("place", ()))),
         categories=_categories(cast(Sequence[Mapping[str, object]], table.get("categories", ())), where),
         source=cast(Mapping[str, object], table.get("source", {})),
@@ -128,7 +130,8 @@ def _columns(section: Mapping[str, object], where: str) -> dict[str, tuple[str, 
     if unknown:
         raise BadRule(f"{where} [columns]: unknown {', '.join(unknown)}; known are {', '.join(_CANONICAL)}")
     columns = {
-        name: (value,) if isinstance(value, str) else tuple(cast(Sequence[str], value)) for name, value in section.items()
+        name: (value,) if isinstance(value, str) else tuple(cast(Sequence[str], value))
+        for name, value in section.items()
     }
     for name in ("id", "category"):
         if not columns.get(name):
@@ -170,7 +173,10 @@ def _check_format(layout: str, where: str) -> None:
     directives = re.findall(r"%(.)", layout.replace("%%", ""))
     unknown = [d for d in directives if d not in _DIRECTIVES]
     if unknown or not directives:
-        raise BadRule(f"{where}: unknown time format {layout!r}; write strptime directives such as %Y-%m-%d %H:%M:%S, %K (ROC year) or iso")
+        raise BadRule(
+            f"{where}: unknown time format {layout!r}; write strptime directives such as %Y-%m-%d %H:%M:%S, %K "
+            f"(ROC year) or iso"
+        )
     if not {"Y", "y", "K"} & set(directives):
         raise BadRule(f"{where}: unknown time format {layout!r}: it holds no year (%Y, or %K for the ROC calendar)")
 
@@ -192,15 +198,19 @@ def _system(table: Mapping[str, object], needed: bool, where: str) -> tuple[str,
     if declared is None:
         if needed:
             raise UndeclaredCRS(
-                f"{where} takes coordinates but declares no crs; write crs = \"EPSG:4326\" (WGS 84), \"EPSG:4490\" "
-                "(CGCS2000), \"GCJ-02\" or \"BD-09\", whichever the source uses"
+                f'{where} takes coordinates but declares no crs; write crs = "EPSG:4326" (WGS 84), "EPSG:4490" '
+                '(CGCS2000), "GCJ-02" or "BD-09", whichever the source uses'
             )
         return "", "", {}
     if isinstance(declared, str):
         return crs.check_system(declared, where), "", {}
     by_row = cast(Mapping[str, object], declared)
     systems = cast(Mapping[str, str], by_row.get("map", {}))
-    return "", _text(by_row, "column", f"{where} crs"), {key: crs.check_system(value, where) for key, value in systems.items()}
+    return (
+        "",
+        _text(by_row, "column", f"{where} crs"),
+        {key: crs.check_system(value, where) for key, value in systems.items()},
+    )
 
 
 def _categories(entries: Sequence[Mapping[str, object]], where: str) -> tuple[Categories, ...]:

@@ -1,8 +1,9 @@
 """Incidents: a feed's raw row becomes an Incident, or Rejected with the reason.
 
-Pure.  A feed is data (rules/feeds/*.toml): which columns it takes, its clock, its coordinate system, its codes.  The call time
-decides month and order; the occurrence time is kept.  A row without usable coordinates is an incident that waits for
-geocoding; a row that cannot be an incident is Rejected, whole, with what came, what was expected and what to do.
+Pure.  A feed is data (rules/feeds/*.toml): which columns it takes, its clock, its coordinate system, its codes.  The
+call time decides month and order; the occurrence time is kept.  A row without usable coordinates is an incident that
+waits for geocoding; a row that cannot be an incident is Rejected, whole, with what came, what was expected and what
+to do.
 
 Frames (pandas, RangeIndex; times are UTC, coordinates WGS 84):
 INCIDENT_COLUMNS  one row an incident;  REJECTED_COLUMNS  one row a refused source row.
@@ -13,7 +14,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,9 @@ REJECTED_COLUMNS = ("feed", "source", "row", "incident_id", "reason", "detail", 
 ID_COLUMN = {"communities": "community_id", "units": "unit_id", "patrol_zones": "patrol_zone_id"}
 TIME_COLUMNS = ("called_at", "occurred_from", "occurred_to", "updated_at")
 
-_ALL_WRONG = 20  # rows; a batch of at least so many, none of whose times can be read, has a wrong format, not typing errors
+_ALL_WRONG = (
+    20  # rows; a batch of at least so many, none of whose times can be read, has a wrong format, not typing errors
+)
 _ZONED = re.compile(r"(?:Z|[+-]\d\d:?\d\d)$")
 _WINDOW = re.compile(r"\s*(\d{1,2})\s*[~～\-]\s*(\d{1,2})\s*")
 
@@ -60,15 +62,19 @@ def empty_incidents() -> pd.DataFrame:
 def read(rows: pd.DataFrame, feed: Feed, now: datetime | None) -> Read:
     """Read a batch of raw rows.
 
-    `rows` holds one text column for each of ``feed.columns_taken`` (missing is ""), `_source` and `_row`, and may hold `_broken`
-    (why the row could not be cut into fields).  With `now` (aware), calls later than it are Rejected.
+    `rows` holds one text column for each of ``feed.columns_taken`` (missing is ""), `_source` and `_row`, and may hold
+    `_broken` (why the row could not be cut into fields).  With `now` (aware), calls later than it are Rejected.
     Every row comes out exactly once: as an incident or as Rejected.
     Raises BadRows when not one time of a whole batch can be read: the feed's format is wrong, not its rows.
     """
     refusals = Refusals(len(rows))
-    refusals.add(text(rows, "_broken") != "", "broken_row", lambda i: f"{rows['_broken'].iloc[i]}; send the row again whole")
+    refusals.add(
+        text(rows, "_broken") != "", "broken_row", lambda i: f"{rows['_broken'].iloc[i]}; send the row again whole"
+    )
     incident_id = joined(rows, feed.columns["id"], "-")
-    refusals.add(incident_id == "", "missing_id", lambda i: f"no value in {' + '.join(feed.columns['id'])}, the row's identity")
+    refusals.add(
+        incident_id == "", "missing_id", lambda _: f"no value in {' + '.join(feed.columns['id'])}, the row's identity"
+    )
     times = _times(rows, feed, now, refusals)
     lon, lat, waiting = _positions(rows, feed, refusals)
     source_category = joined(rows, feed.columns["category"], " ")
@@ -76,7 +82,9 @@ def read(rows: pd.DataFrame, feed: Feed, now: datetime | None) -> Read:
         retyped = joined(rows, feed.columns["retyped"], " ")
         source_category = np.where(retyped != "", retyped, source_category)
     local = times["called_at"].dt.tz_convert(feed.city_zone)
-    place = joined(rows, feed.columns["place"], " ") if "place" in feed.columns else np.full(len(rows), "", dtype=object)
+    place = (
+        joined(rows, feed.columns["place"], " ") if "place" in feed.columns else np.full(len(rows), "", dtype=object)
+    )
     place[np.isin(place, feed.unknown_places)] = ""
     frame = pd.DataFrame({"feed": feed.id, "incident_id": incident_id, **times, "place": place})
     frame["category"] = _categories(source_category, local, feed)
@@ -94,15 +102,15 @@ def read(rows: pd.DataFrame, feed: Feed, now: datetime | None) -> Read:
 
 def content_digest(incidents: pd.DataFrame) -> Texts:
     """Give for each incident a hex text that changes when anything the source said of it changes."""
-    said = [c for c in INCIDENT_COLUMNS[: INCIDENT_COLUMNS.index("lat") + 1] if c != "updated_at"]
-    hashes = pd.util.hash_pandas_object(incidents[said], index=False, categorize=False).to_numpy()
+    said = INCIDENT_COLUMNS[: INCIDENT_COLUMNS.index("lat") + 1]
+    hashes = pd.util.hash_pandas_object(incidents[list(said)], index=False, categorize=False).to_numpy()
     return np.array([f"{value:016x}" for value in hashes.tolist()], dtype=object)
 
 
 def newest(incidents: pd.DataFrame) -> pd.DataFrame:
-    """Keep one row of each (feed, incident_id): the one updated last; where the source says no time, the one that came last.
+    """Keep one row of each (feed, incident_id): the one updated last.
 
-    The index keeps the order of arrival, so that rows dropped can be counted and named.
+    Where the source says no time of update, the one that came last.  The index keeps the order of arrival, so that rows dropped can be counted and named.
     """
     if not incidents.duplicated(["feed", "incident_id"]).any():
         return incidents
@@ -185,7 +193,9 @@ def _categories(code: Texts, local: "pd.Series[pd.Timestamp]", feed: Feed) -> Te
     return category
 
 
-def _times(rows: pd.DataFrame, feed: Feed, now: datetime | None, refusals: Refusals) -> dict[str, "pd.Series[pd.Timestamp]"]:
+def _times(
+    rows: pd.DataFrame, feed: Feed, now: datetime | None, refusals: Refusals
+) -> dict[str, "pd.Series[pd.Timestamp]"]:
     times = {name: _time(rows, feed, name, refusals) for name in TIME_COLUMNS if name in feed.columns}
     if "occurred_window" in feed.columns:
         times["occurred_from"], times["occurred_to"] = _window(rows, feed, refusals)
@@ -194,7 +204,11 @@ def _times(rows: pd.DataFrame, feed: Feed, now: datetime | None, refusals: Refus
     nowhere = pd.Series(pd.NaT, index=rows.index, dtype="datetime64[us, UTC]")
     found = {name: times.get(name, nowhere) for name in TIME_COLUMNS}
     called = found["called_at"]
-    refusals.add(called.isna().to_numpy(), "missing_time", lambda i: "no call time, which decides the month; fill it in and send the row again")
+    refusals.add(
+        called.isna().to_numpy(),
+        "missing_time",
+        lambda _: "no call time, which decides the month; fill it in and send the row again",
+    )
     _check_span(called, feed, now, refusals)
     wrong = np.isin(refusals.reason, ("bad_time", "missing_time"))
     if len(rows) >= _ALL_WRONG and wrong.all():
@@ -210,13 +224,19 @@ def _check_span(called: "pd.Series[pd.Timestamp]", feed: Feed, now: datetime | N
     refusals.add(
         (called < earliest).to_numpy(),
         "bad_time",
-        lambda i: f"call time {called.iloc[i]:%Y-%m-%d} lies before {feed.earliest}, the earliest this source can hold; correct the date",
+        lambda i: (
+            f"call time {called.iloc[i]:%Y-%m-%d} lies before {feed.earliest}, the earliest this source can hold; "
+            f"correct the date"
+        ),
     )
     if now is not None:
         refusals.add(
             (called > pd.Timestamp(now)).to_numpy(),
             "in_future",
-            lambda i: f"call time {called.iloc[i].isoformat()} is later than now ({now.isoformat()}); check the source's clock and time zone",
+            lambda i: (
+                f"call time {called.iloc[i].isoformat()} is later than now ({now.isoformat()}); check the "
+                f"source's clock and time zone"
+            ),
         )
 
 
@@ -228,7 +248,10 @@ def _time(rows: pd.DataFrame, feed: Feed, name: str, refusals: Refusals) -> "pd.
     refusals.add(
         (written != "") & parsed.isna().to_numpy(),
         "bad_time",
-        lambda i: f"{columns} is '{written[i]}', expected a time written as {feed.formats[name]}; correct it and send the row again",
+        lambda i: (
+            f"{columns} is '{written[i]}', expected a time written as {feed.formats[name]}; correct it and send "
+            f"the row again"
+        ),
     )
     return parsed
 
@@ -265,11 +288,13 @@ def _from_roc(written: "pd.Series[str]", layout: str) -> tuple["pd.Series[str]",
         parts[year] = f"{int(parts[year]) + 1911:04d}"
         return "".join(parts)
 
-    plain = written.map(lambda value: western(m) if (m := re.fullmatch(pattern, value)) else "")
+    plain = written.map(lambda value: western(m) if (m := re.fullmatch(pattern, str(value))) else "")
     return plain, "".join(re.findall(r"%.", layout)).replace("%K", "%Y")
 
 
-def _window(rows: pd.DataFrame, feed: Feed, refusals: Refusals) -> tuple["pd.Series[pd.Timestamp]", "pd.Series[pd.Timestamp]"]:
+def _window(
+    rows: pd.DataFrame, feed: Feed, refusals: Refusals
+) -> tuple["pd.Series[pd.Timestamp]", "pd.Series[pd.Timestamp]"]:
     """Read a day and its window of hours "22~24"; one that ends before it begins ends on the next day."""
     written = text(rows, feed.columns["occurred_window"][0])
     days = text(rows, feed.columns["occurred_date"][0])
@@ -277,13 +302,19 @@ def _window(rows: pd.DataFrame, feed: Feed, refusals: Refusals) -> tuple["pd.Ser
     refusals.add(
         (written != "") & np.isnan(hours[:, 0]),
         "bad_time",
-        lambda i: f"{feed.columns['occurred_window'][0]} is '{written[i]}', expected two hours from 0 to 24 such as 22~24; correct it",
+        lambda i: (
+            f"{feed.columns['occurred_window'][0]} is '{written[i]}', expected two hours from 0 to 24 such as "
+            f"22~24; correct it"
+        ),
     )
     day = _to_utc(pd.Series(days, index=rows.index, dtype="str"), feed.formats["occurred_date"], feed.zone)
     refusals.add(
         (days != "") & day.isna().to_numpy(),
         "bad_time",
-        lambda i: f"{feed.columns['occurred_date'][0]} is '{days[i]}', expected a day written as {feed.formats['occurred_date']}; correct it",
+        lambda i: (
+            f"{feed.columns['occurred_date'][0]} is '{days[i]}', expected a day written as "
+            f"{feed.formats['occurred_date']}; correct it"
+        ),
     )
     midnight = day.dt.tz_convert(feed.zone).dt.tz_localize(None)
     begin, end = hours[:, 0], np.where(hours[:, 1] > hours[:, 0], hours[:, 1], hours[:, 1] + 24.0)
@@ -323,13 +354,20 @@ def _positions(rows: pd.DataFrame, feed: Feed, refusals: Refusals) -> tuple[Floa
     refusals.add(
         ~waiting & ~readable,
         "bad_coordinates",
-        lambda i: f"coordinates are '{written_x[i]}', '{written_y[i]}', expected two numbers within {system[i]}; correct them or leave both empty",
+        lambda i: (
+            f"coordinates are '{written_x[i]}', '{written_y[i]}', expected two numbers within {system[i]}; "
+            f"correct them or leave both empty"
+        ),
     )
     return lon, lat, waiting
 
 
 def _number(written: Texts) -> Floats:
-    return pd.to_numeric(pd.Series(written, dtype="str"), errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan).copy()
+    return (
+        pd.to_numeric(pd.Series(written, dtype="str"), errors="coerce")
+        .to_numpy(dtype=np.float64, na_value=np.nan)
+        .copy()
+    )
 
 
 def _systems(rows: pd.DataFrame, feed: Feed, waiting: Flags, refusals: Refusals) -> Texts:
@@ -340,7 +378,10 @@ def _systems(rows: pd.DataFrame, feed: Feed, waiting: Flags, refusals: Refusals)
     refusals.add(
         ~waiting & (system == ""),
         "unknown_system",
-        lambda i: f"{feed.system_column} is '{written[i]}', expected one of {', '.join(feed.systems)}; name the coordinate system",
+        lambda i: (
+            f"{feed.system_column} is '{written[i]}', expected one of {', '.join(feed.systems)}; name the "
+            f"coordinate system"
+        ),
     )
     return system
 

@@ -1,8 +1,9 @@
 """Intake: one batch of raw rows in, everything that follows from it out.
 
-Pure, and the whole of the thinking: `digest` reads, places, counts, colours and finds the moments that alert; the job around it
-only asks the store before and records after, in one commit.  The same batch twice changes nothing; rows may come late, again,
-or corrected, in any order.  What is written to files by the command `digest` is this same function with nothing known before.
+Pure, and the whole of the thinking: `digest` reads, places, counts, colours and finds the moments that alert; the
+job around it only asks the store before and records after, in one commit.  The same batch twice changes nothing;
+rows may come late, again, or corrected, in any order.  What is written to files by the command `digest` is this same
+function with nothing known before.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +30,8 @@ Summary = Mapping[str, object]
 class Known:
     """What must be known before a batch can be digested.
 
-    `incidents` are the stored ones that matter: of every month the batch touches, and the former versions of its rows.
+    `incidents` are the stored ones that matter: of every month the batch touches, and the former versions of its
+    rows.
     """
 
     zones: Mapping[str, zone_geometry.Zones]
@@ -41,9 +43,10 @@ class Known:
 class Found:
     """What follows from a batch.
 
-    `incidents`: new or changed ones, whole rows.  `zone_months`, `levels`, `cell_months`, `cell_levels`: each row replaces what
-    stood under its key; count 0 means that nothing is left.  `alerts`: moments that now hold and did not, or held at another
-    time; `withdrawn`: moments that held and no longer do.  `summary`: plain numbers, JSON-able.
+    `incidents`: new or changed ones, whole rows.  `zone_months`, `levels`, `cell_months`, `cell_levels`: each row
+    replaces what stood under its key; count 0 means that nothing is left.  `alerts`: moments that now hold and did
+    not, or held at another time; `withdrawn`: moments that held and no longer do.  `summary`: plain numbers,
+    JSON-able.
     """
 
     incidents: pd.DataFrame
@@ -87,9 +90,9 @@ def digest(
 ) -> Found:
     """Digest one batch of raw rows.
 
-    `rows` as feeds.read_rows gives them.  Calls later than `now` are Rejected; what was said after `as_of` is left out.
-    Raises AxisOrder when the whole batch makes sense only with longitude and latitude exchanged, BadRows when not one
-    time can be read; then nothing is found.
+    `rows` as feeds.read_rows gives them.  Calls later than `now` are Rejected; what was said after `as_of` is left
+    out. Raises AxisOrder when the whole batch makes sense only with longitude and latitude exchanged, BadRows when
+    not one time can be read; then nothing is found.
     """
     read = incident_rows.read(rows, feed, now)
     arrived, later = _known_by(read.incidents, as_of)
@@ -213,8 +216,10 @@ def _check_axes(batch: pd.DataFrame, feed: Feed, zones: Mapping[str, zone_geomet
     exchanged = int((lat.between(west, east) & lon.between(south, north)).sum())
     if exchanged > len(located) / 2 and as_given < len(located) / 100:
         raise AxisOrder(
-            f"feed '{feed.id}': {exchanged} of {len(located)} rows lie near the zones only with longitude and latitude exchanged "
-            f"(first: lon {lon.iloc[0]:g}, lat {lat.iloc[0]:g}); exchange lon and lat under [columns] in {feed.path.name}"
+            f"feed '{feed.id}': {exchanged} of {len(located)} rows lie near the zones only with longitude and "
+            f"latitude exchanged "
+            f"(first: lon {lon.iloc[0]:g}, lat {lat.iloc[0]:g}); exchange lon and lat under [columns] in "
+            f"{feed.path.name}"
         )
 
 

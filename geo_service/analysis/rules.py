@@ -4,6 +4,7 @@ Pure.  A rule is data (rules/*.toml, read by files.py); this room checks it and 
 Levels are the integers 0 none, 1 yellow, 2 orange, 3 red, 4 black, on the wire and in every file.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -104,7 +105,7 @@ def parse_levels(table: Mapping[str, object], where: str) -> tuple[Levels, ...]:
     if not entries:
         raise BadRule(f"{where}: holds no [[levels]] entry; at least one with valid_from is needed")
     levels = sorted((_parse_level(entry, where) for entry in entries), key=lambda rule: rule.valid_from)
-    for earlier, later in zip(levels, levels[1:], strict=False):
+    for earlier, later in itertools.pairwise(levels):
         if earlier.valid_from == later.valid_from:
             raise BadRule(f"{where}: two [[levels]] entries begin on {later.valid_from}; give each its own valid_from")
     return tuple(levels)
@@ -119,7 +120,9 @@ def _parse_level(entry: Mapping[str, object], where: str) -> Levels:
     if not all(isinstance(t, int) for t in thresholds) or thresholds != sorted(set(cast(list[int], thresholds))):
         raise BadRule(f"{where}: thresholds must be whole numbers that rise from yellow to black, came {thresholds}")
     if cast(list[int], thresholds)[0] < 1:
-        raise BadRule(f"{where}: yellow must be at least 1, came {thresholds[0]}; a place with no incident has no colour")
+        raise BadRule(
+            f"{where}: yellow must be at least 1, came {thresholds[0]}; a place with no incident has no colour"
+        )
     valid_from = entry["valid_from"]
     if not isinstance(valid_from, date):
         raise BadRule(f"{where}: valid_from must be a date such as 2024-01-01 without quotes, came {valid_from!r}")
@@ -144,7 +147,11 @@ def parse_placing(table: Mapping[str, object], name: str, where: str) -> dict[st
 
 
 def parse_rules(
-    levels: Mapping[str, object], placing: Mapping[str, object], categories: Mapping[str, object], policy: str, where: str
+    levels: Mapping[str, object],
+    placing: Mapping[str, object],
+    categories: Mapping[str, object],
+    policy: str,
+    where: str,
 ) -> Rules:
     """Put rules/levels.toml, placing.toml and categories.toml together and check them against each other."""
     titles = cast(Mapping[str, Mapping[str, str]], categories.get("categories", {}))

@@ -1,15 +1,17 @@
 """Coordinate systems: WGS 84, CGCS2000, GCJ-02 and BD-09 become WGS 84 longitude and latitude.
 
-Pure.  Inside the house every coordinate is WGS 84 (EPSG:4326), longitude first; CGCS2000 (EPSG:4490) differs from it by
-centimetres and is read through PROJ like any other EPSG code.  A system is declared at the door or refused.
+Pure.  Inside the house every coordinate is WGS 84 (EPSG:4326), longitude first; CGCS2000 (EPSG:4490) differs from it
+by centimetres and is read through PROJ like any other EPSG code.  A system is declared at the door or refused.
 GCJ-02 is the offset Chinese law puts on published maps (300-700 m), BD-09 a second one of Baidu's on top of it.
 """
 
+import re
 from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 import pyproj
+import pyproj.exceptions
 
 from geo_service.errors import UndeclaredCRS
 
@@ -97,14 +99,22 @@ def check_system(system: str, where: str) -> str:
     """
     if system in ("GCJ-02", "BD-09"):
         return system
-    try:
-        pyproj.CRS.from_user_input(system)
-    except pyproj.exceptions.CRSError:
+    if not _in_epsg(system):
         raise UndeclaredCRS(
             f"{where}: '{system}' is no coordinate system we know; write EPSG:4326 (WGS 84), EPSG:4490 (CGCS2000), "
             "EPSG:4548 (CGCS2000 Gauss-Krueger, 117 E), GCJ-02 or BD-09"
-        ) from None
+        )
     return system
+
+
+def _in_epsg(system: str) -> bool:
+    if not re.fullmatch(r"EPSG:\d+", system):  # PROJ itself also knows Mars and the Moon by name
+        return False
+    try:
+        pyproj.CRS.from_user_input(system)
+    except pyproj.exceptions.CRSError:
+        return False
+    return True
 
 
 def is_geographic(system: str) -> bool:

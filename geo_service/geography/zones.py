@@ -1,7 +1,7 @@
 """Zones: communities, units and patrol zones, and which of them holds a point.
 
-Pure.  Geometry is WGS 84 (EPSG:4326), longitude first.  A point that a polygon covers (border included) belongs to it; where
-several polygons of one kind do, to the one with the lowest id compared as text, so that counts add up.
+Pure.  Geometry is WGS 84 (EPSG:4326), longitude first.  A point that a polygon covers (border included) belongs to
+it; where several polygons of one kind do, to the one with the lowest id compared as text, so that counts add up.
 Reading zone files is the work of files.py, keeping them that of store/.
 """
 

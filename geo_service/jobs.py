@@ -1,0 +1,144 @@
+"""Jobs: what happens when.  Each is read - think - write; with the store, under one lease and in one commit."""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+import sqlalchemy
+
+from geo_service import feeds, files
+from geo_service.analysis import early_warnings, intake, rules
+from geo_service.analysis.feed import Feed
+from geo_service.errors import GeoServiceError, StoreFailed
+from geo_service.geography.zones import Zones
+from geo_service.maps import layers
+from geo_service.service import Service
+from geo_service.store import reading, writing
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DigestOrder:
+    """What `digest` is asked: incident files, how to read them, the zones, the rules, and where to write."""
+
+    incidents: Sequence[Path]
+    feed: Feed
+    zones: Sequence[files.ZoneFile]
+    rules: rules.Rules
+    as_of: datetime | None
+    out: Path
+
+
+def digest_files(order: DigestOrder) -> intake.Summary:
+    """Digest incident files against zone files, no database: the main job on files alone.
+
+    Writes incidents, rejected, zone_month, levels, alerts, cell_month, cell_levels (Parquet) and summary.json, all
+    or none.
+    """
+    read = [files.read_zones(file) for file in order.zones]
+    zones = {place.kind: place for place, _ in read}
+    rows = pd.concat([feeds.read_rows(path, order.feed.columns_taken) for path in order.incidents], ignore_index=True)
+    found = intake.digest(rows, order.feed, intake.Known(zones, order.rules), order.as_of, as_of=order.as_of)
+    months = _months(found.incidents)
+    levels = early_warnings.every_month(found.levels, zones, months)
+    summary = {
+        **found.summary,
+        "months": months,
+        "colours": _colours(levels),
+        "repaired": [line for _, report in read for line in report],
+    }
+    with files.results(order.out) as out:
+        out.parquet("incidents", _in_city_time(found.incidents, order.feed.city_zone))
+        out.parquet("rejected", found.rejected)
+        out.parquet("zone_month", found.zone_months)
+        out.parquet("levels", levels)
+        out.parquet("alerts", _in_city_time(found.alerts, order.feed.city_zone))
+        out.parquet("cell_month", found.cell_months)
+        out.parquet("cell_levels", found.cell_levels)
+        out.json("summary", summary)
+    return summary
+
+
+def load_zones(service: Service, zones: Zones) -> intake.Summary:
+    """Put a kind of zones in the place of the ones stored, and place and count every stored incident anew."""
+    now = service.now()
+    with writing.lease(service.engine) as connection:
+        writing.replace_zones(connection, zones, now=now)
+        known = intake.Known(_zones(connection), service.rules, reading.known_incidents(connection, None, None))
+        found = intake.restate(known)
+        writing.record(connection, found, feed=None, cursor=None, now=now, replace=True)
+    return found.summary
+
+
+def pull_incidents(service: Service, feed: Feed, source: feeds.Source) -> intake.Summary:
+    """Pull a feed once: what is new, and all that follows from it, in one commit with the cursor."""
+    with writing.lease(service.engine) as connection:
+        pulled = source.pull(reading.cursor(connection, feed.id))
+        return _take_in(service, connection, feed, pulled.rows, pulled.cursor)
+
+
+def load_incidents(service: Service, feed: Feed, rows: pd.DataFrame) -> intake.Summary:
+    """Take in rows that came as a file; the feed's cursor stays where it is."""
+    with writing.lease(service.engine) as connection:
+        return _take_in(service, connection, feed, rows, None)
+
+
+def work(service: Service, sources: Sequence[tuple[Feed, feeds.Source]], stop: threading.Event) -> None:
+    """Pull every source every `pull_every_s` until told to stop; one that fails is logged and asked again next time."""
+    while not stop.is_set():
+        for feed, source in sources:
+            try:
+                summary = pull_incidents(service, feed, source)
+                log.info("pulled %s: %s rows, %s recorded", feed.id, summary["rows_read"], summary["recorded"])
+            except GeoServiceError as error:
+                log.warning("pull of %s failed, nothing recorded: %s", feed.id, error)
+                _remember(service, feed, error)
+        stop.wait(service.settings.pull_every_s)
+
+
+def _remember(service: Service, feed: Feed, error: GeoServiceError) -> None:
+    if isinstance(error, StoreFailed):
+        return  # there is nowhere to write it
+    with contextlib.suppress(StoreFailed), service.engine.begin() as connection:
+        writing.note_failure(connection, feed.id, str(error))
+
+
+def _take_in(
+    service: Service, connection: sqlalchemy.Connection, feed: Feed, rows: pd.DataFrame, cursor: str | None
+) -> intake.Summary:
+    now = service.now()
+    asked = intake.asks(rows, feed, now)
+    stored = reading.known_incidents(connection, asked.keys, asked.months)
+    found = intake.digest(rows, feed, intake.Known(_zones(connection), service.rules, stored), now)
+    writing.record(connection, found, feed=feed.id, cursor=cursor, now=now)
+    return found.summary
+
+
+def _zones(connection: sqlalchemy.Connection) -> dict[str, Zones]:
+    found = {kind: reading.zones(connection, kind, layers.EVERYTHING) for kind in rules.ZONE_KINDS}
+    return {kind: zones for kind, zones in found.items() if len(zones)}
+
+
+def _months(incidents: pd.DataFrame) -> list[str]:
+    if incidents.empty:
+        return []
+    return early_warnings.months_between(incidents["month"].min(), incidents["month"].max())
+
+
+def _colours(levels: pd.DataFrame) -> dict[str, dict[str, dict[str, int]]]:
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for (kind, month, level), places in levels.groupby(["zone_kind", "month", "level"]).size().items():
+        names = found.setdefault(kind, {}).setdefault(month, dict.fromkeys(rules.LEVEL_NAMES, 0))
+        names[rules.LEVEL_NAMES[level]] = int(places)
+    return found
+
+
+def _in_city_time(frame: pd.DataFrame, zone: str) -> pd.DataFrame:
+    times = frame.select_dtypes("datetimetz")
+    return frame.assign(**{column: frame[column].dt.tz_convert(zone) for column in times})

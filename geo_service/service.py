@@ -1,0 +1,72 @@
+"""Service: assembles the parts from settings, once: database, rules, layers, feeds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy
+
+from geo_service import files
+from geo_service.analysis.feed import Feed
+from geo_service.analysis.rules import Rules
+from geo_service.errors import BadSetting
+from geo_service.maps.layers import Layer, LevelScheme
+from geo_service.settings import Settings
+from geo_service.store import opening
+from geo_service.store.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class Service:
+    """The assembled parts.  `cluster` is the private PostGIS, None where a server was named."""
+
+    settings: Settings
+    engine: sqlalchemy.Engine
+    rules: Rules
+    layers: Mapping[str, Layer]
+    scheme: LevelScheme
+    texts: Mapping[str, Mapping[str, str]]
+    feeds: tuple[Feed, ...]
+    cluster: Cluster | None
+
+    def now(self) -> datetime:
+        """The one clock."""
+        return datetime.now(UTC)
+
+    def close(self) -> None:
+        """Let the database go; a private one stops."""
+        self.engine.dispose()
+        if self.cluster:
+            self.cluster.stop()
+
+
+def open_service(settings: Settings) -> Service:
+    """Read rules, layers and feeds, start or reach the database and bring its tables up to date.
+
+    Raises BadRule and BadSetting before the database is touched, StoreFailed when it cannot be used.
+    """
+    layers_dir = layers_folder(settings)
+    rules = files.read_rules(rules_folder(settings), settings.placing)
+    feeds = tuple(files.read_feed(Path(path.strip())) for path in settings.feeds.split(",") if path.strip())
+    for feed in feeds:
+        if feed.city_zone != settings.time_zone:
+            raise BadSetting(
+                f"feed '{feed.id}' cuts months in {feed.city_zone}, the city's GEO_TIME_ZONE is "
+                f"{settings.time_zone}; make them equal"
+            )
+    layers, scheme = files.read_layers(layers_dir), files.read_level_scheme(layers_dir)
+    cluster = None if settings.database_url else Cluster(settings.data() / "postgis")
+    engine = opening.connect(cluster.start() if cluster else settings.database_url)
+    opening.migrate(engine)
+    return Service(settings, engine, rules, layers, scheme, files.read_texts(), feeds, cluster)
+
+
+def rules_folder(settings: Settings) -> Path:
+    """Give the folder of rules/: the one set, or the one shipped."""
+    return Path(settings.rules_dir) if settings.rules_dir else files.shipped("rules")
+
+
+def layers_folder(settings: Settings) -> Path:
+    """Give the folder of layers/: the one set, or the one shipped."""
+    return Path(settings.layers_dir) if settings.layers_dir else files.shipped("layers")
