@@ -133,12 +133,15 @@ def _months(incidents: pd.DataFrame) -> list[str]:
 
 def _colours(levels: pd.DataFrame) -> dict[str, dict[str, dict[str, int]]]:
     found: dict[str, dict[str, dict[str, int]]] = {}
-    for (kind, month, level), places in levels.groupby(["zone_kind", "month", "level"]).size().items():
+    places = levels.groupby(["zone_kind", "month", "level"]).size().reset_index(name="places")
+    for kind, month, level, count in places.itertuples(index=False):
         names = found.setdefault(kind, {}).setdefault(month, dict.fromkeys(rules.LEVEL_NAMES, 0))
-        names[rules.LEVEL_NAMES[level]] = int(places)
+        names[rules.LEVEL_NAMES[level]] = int(count)
     return found
 
 
 def _in_city_time(frame: pd.DataFrame, zone: str) -> pd.DataFrame:
-    times = frame.select_dtypes("datetimetz")
-    return frame.assign(**{column: frame[column].dt.tz_convert(zone) for column in times})
+    local = frame.copy()
+    for column in frame.columns[[isinstance(kind, pd.DatetimeTZDtype) for kind in frame.dtypes]]:
+        local[column] = frame[column].dt.tz_convert(zone)
+    return local

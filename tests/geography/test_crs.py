@@ -28,7 +28,7 @@ def test_nan_stays_nan_and_shape_stays():
 
 def test_published_gcj02_vectors(shared_data: Path):
     path = shared_data / "geocode" / "coords" / "eviltransform_vectors.csv"
-    rows = [row for row in csv.DictReader(path.open(encoding="utf-8")) if row["kind"] == "wgs2gcj"]
+    rows = [row for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines()) if row["kind"] == "wgs2gcj"]
     assert len(rows) == 3
     for row in rows:
         lon, lat = crs.wgs84_to_gcj02(np.array(float(row["in_lon"])), np.array(float(row["in_lat"])))
@@ -61,9 +61,8 @@ def test_published_bd09_pairs_of_664_cities(shared_data: Path):
     ],
 )
 def test_every_system_of_the_jining_vectors_comes_back_to_wgs84(system: str, x: str, y: str, shared_data: Path):
-    rows = list(
-        csv.DictReader((shared_data / "geocode" / "coords" / "jining_vectors_computed.csv").open(encoding="utf-8"))
-    )
+    path = shared_data / "geocode" / "coords" / "jining_vectors_computed.csv"
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     table = {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
     lon, lat = crs.to_wgs84(table[x], table[y], system)
     assert len(rows) == 300
