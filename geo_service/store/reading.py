@@ -1,0 +1,155 @@
+"""The questions the program asks of the store, answered with values of the core.
+
+Every question about places takes a `view`, what the asker may see.  The store knows one, EVERYTHING, and refuses
+others: whoever adds a view has to come here.  Text is ordered by its code points,
+as in the core, whatever the server's locale.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import shapely
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from geo_service.analysis import incidents as incident_rows
+from geo_service.errors import BadParameter
+from geo_service.geography.zones import Zones
+from geo_service.maps import layers
+from geo_service.store import frames, tables
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Revision:
+    """How far the store has come: the newest revision, the newest that changed boundaries (0: none yet), and when."""
+
+    seq: int
+    zones_seq: int
+    at: datetime
+
+
+def zones(connection: sa.Connection, kind: str, view: layers.View) -> Zones:
+    """Give the zones of a kind that stand now, in order of their ids as text."""
+    _admit(view)
+    table = tables.zones.c
+    question = (
+        sa.select(table.zone_id, table.name, table["class"], sa.func.ST_AsBinary(table.geometry, type_=sa.LargeBinary))
+        .where(table.kind == kind, table.valid_to.is_(None))
+        .order_by(table.zone_id.collate("C"))
+    )
+    rows = np.array([tuple(row) for row in connection.execute(question)], dtype=object).reshape(-1, 4)
+    return Zones(kind, rows[:, 0], rows[:, 1], rows[:, 2], shapely.from_wkb(rows[:, 3]))
+
+
+def feature_ids(connection: sa.Connection, kind: str) -> dict[str, int]:
+    """Give the number in tiles of each zone of a kind that stands now."""
+    table = tables.zones.c
+    question = sa.select(table.zone_id, table.fid).where(table.kind == kind, table.valid_to.is_(None))
+    return {row.zone_id: row.fid for row in connection.execute(question)}
+
+
+def zone_levels(connection: sa.Connection, kind: str, month: str, view: layers.View) -> pd.DataFrame:
+    """Give zone_id, count and level of the zones with counted incidents in a month."""
+    _admit(view)
+    table = tables.zone_levels.c
+    question = (
+        sa.select(table.zone_id, table.count, table.level)
+        .where(table.zone_kind == kind, table.month == month)
+        .order_by(table.zone_id.collate("C"))
+    )
+    return frames.fetch(connection, question)
+
+
+def incidents_of(connection: sa.Connection, kind: str, zone_id: str, month: str, view: layers.View) -> pd.DataFrame:
+    """Give the incidents inside one zone in one month, in the order of their calls, counted ones or not."""
+    _admit(view)
+    table = tables.incidents.c
+    question = _INCIDENTS.where(table[incident_rows.ID_COLUMN[kind]] == zone_id, table.month == month)
+    return frames.fetch(connection, question.order_by(table.called_at, *_BY_KEY))
+
+
+def known_incidents(connection: sa.Connection, keys: pd.DataFrame | None, months: Sequence[str] | None) -> pd.DataFrame:
+    """Give the stored incidents that matter to a batch, or with None and None all of them.
+
+    They are those of the given months, and of the months in which rows of the given keys (feed, incident_id) stand now.
+    In no order.
+    """
+    table = tables.incidents.c
+    if keys is None and months is None:
+        return frames.fetch(connection, _INCIDENTS)
+    pairs = pd.DataFrame({"feed": [], "incident_id": []}) if keys is None else keys
+    named = (
+        sa.func.unnest(_texts(pairs["feed"]), _texts(pairs["incident_id"]))
+        .table_valued("feed", "incident_id")
+        .render_derived()
+    )
+    there = sa.select(table.month).join(
+        named, sa.and_(table.feed == named.c.feed, table.incident_id == named.c.incident_id)
+    )
+    wanted = there.union(sa.select(sa.func.unnest(_texts(months or ()))))
+    return frames.fetch(connection, _INCIDENTS.where(table.month.in_(wanted)))
+
+
+def alerts(connection: sa.Connection, month: str, view: layers.View) -> pd.DataFrame:
+    """Give the alerts of a month, withdrawn ones too.
+
+    Columns zone_kind, zone_id, month, kind, at, count, noticed_at, withdrawn_at (NaT: it holds).
+    """
+    _admit(view)
+    table = tables.alerts.c
+    columns = [
+        table[name] for name in ("zone_kind", "zone_id", "month", "kind", "at", "count", "noticed_at", "withdrawn_at")
+    ]
+    order = [column.collate("C") for column in columns[:4]]
+    return frames.fetch(connection, sa.select(*columns).where(table.month == month).order_by(*order))
+
+
+def revision(connection: sa.Connection) -> Revision:
+    """Tell how far the store has come."""
+    table = tables.revisions.c
+    zones_seq = sa.select(sa.func.max(table.seq)).where(table.what == "zones").scalar_subquery()
+    newest = sa.select(table.seq, sa.func.coalesce(zones_seq, 0), table.at).order_by(table.seq.desc()).limit(1)
+    row = connection.execute(newest).one_or_none()
+    return Revision(*row) if row else Revision(0, 0, _NEVER)
+
+
+def months(connection: sa.Connection) -> list[str]:
+    """List the months that have incidents, ascending."""
+    # Hops along the index from month to month: a handful of look-ups where DISTINCT reads every incident.
+    month = tables.incidents.c.month
+    hops = sa.select(sa.func.min(month).label("month")).cte("hops", recursive=True)
+    later = sa.select(sa.func.min(month)).where(month > hops.c.month).scalar_subquery()
+    hops = hops.union_all(sa.select(later).where(hops.c.month.is_not(None)))
+    return list(connection.scalars(sa.select(hops.c.month).where(hops.c.month.is_not(None))))
+
+
+def cursor(connection: sa.Connection, feed: str) -> str | None:
+    """Give the point where the next pull of a feed goes on; None is the beginning."""
+    return connection.scalar(sa.select(tables.feeds.c.cursor).where(tables.feeds.c.feed == feed))
+
+
+def _admit(view: layers.View) -> None:
+    if view != layers.EVERYTHING:
+        raise BadParameter(f"the store knows one view, '{layers.EVERYTHING.name}', not '{view.name}'")
+
+
+def _texts(values: Sequence[str] | pd.Series) -> "sa.BindParameter[Sequence[str]]":
+    return sa.literal([str(value) for value in values], ARRAY(sa.Text))
+
+
+def _incident_column(name: str) -> "sa.ColumnElement[Any]":
+    if name == "lon":
+        return sa.func.ST_X(tables.incidents.c.position, type_=sa.Double).label("lon")
+    if name == "lat":
+        return sa.func.ST_Y(tables.incidents.c.position, type_=sa.Double).label("lat")
+    return tables.incidents.c[name]
+
+
+_INCIDENTS = sa.select(*(_incident_column(name) for name in incident_rows.INCIDENT_COLUMNS))
+_BY_KEY = (tables.incidents.c.feed.collate("C"), tables.incidents.c.incident_id.collate("C"))

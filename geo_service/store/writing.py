@@ -1,0 +1,303 @@
+"""Recording: everything that follows from a batch goes in as one transaction, or not at all.
+
+Recording the same thing twice changes nothing and makes no revision.  Frames come by COPY into temporary tables and are
+merged from there: only rows that say something new are written.
+"""
+
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+import shapely
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy.types import TypeEngine
+
+from geo_service.analysis import incidents as incident_rows
+from geo_service.analysis.intake import Found
+from geo_service.geography.zones import Zones
+from geo_service.store import frames, tables
+
+CHANNEL = "geo_service"  # NOTIFY carries the new revision's number
+
+
+def _staging(table: sa.Table, names: Iterable[str], **others: "TypeEngine[Any]") -> sa.Table:
+    return frames.staging(table.name, {name: others[name] if name in others else table.c[name].type for name in names})
+
+
+_ZONES = _staging(tables.zones, ("zone_id", "name", "class", "geometry"))
+_INCIDENTS = _staging(tables.incidents, incident_rows.INCIDENT_COLUMNS, lon=sa.Double(), lat=sa.Double())
+_REJECTED = _staging(tables.rejected, incident_rows.REJECTED_COLUMNS, fields=sa.Text())
+_COUNTED = {
+    table: _staging(table, table.columns.keys())
+    for table in (tables.zone_months, tables.zone_levels, tables.cell_months, tables.cell_levels)
+}
+_ALERT = ("zone_kind", "month", "zone_id", "kind", "at", "count")
+_TRUE = _staging(tables.alerts, _ALERT)
+_UNTRUE = frames.staging("withdrawn", {name: tables.alerts.c[name].type for name in _ALERT})
+_Columns = ReadOnlyColumnCollection[str, sa.ColumnElement[Any]] | Mapping[str, sa.ColumnElement[Any]]
+
+
+@dataclass(frozen=True)
+class _Change:
+    """How many rows changed, and the first and last month among them."""
+
+    rows: int
+    first: str | None = None
+    last: str | None = None
+
+
+@contextmanager
+def lease(engine: sa.Engine, name: str = "intake") -> Generator[sa.Connection]:
+    """Give a connection in one transaction that nobody else shares a lease of this name with; others wait.
+
+    Commits on leaving; on any error everything is rolled back.  A holder that dies loses it at once.
+    """
+    with engine.begin() as connection:
+        _lock(connection, f"geo_service {name}")
+        yield connection
+
+
+def record(
+    connection: sa.Connection,
+    found: Found,
+    *,
+    feed: str | None,
+    cursor: str | None,
+    now: datetime,
+    replace: bool = False,
+) -> int:
+    """Record what was found and give the number of the newest revision: a new one, when anything changed.
+
+    `feed` and `cursor` say where the next pull goes on; None leaves that as it stands.  With `replace`, `found` is the
+    whole truth (intake.restate): counted rows it lacks go away and alerts it lacks are withdrawn.
+    The connection is that of a lease.  Raises StoreFailed when the database goes away; then nothing is recorded.
+    """
+    changes = [_record_incidents(connection, found.incidents, now), _record_rejected(connection, found.rejected, now)]
+    for table, frame in _counted(found):
+        changes += _record_counts(connection, table, frame, replace)
+    changes += _record_alerts(connection, found, now, replace)
+    if feed is not None:
+        _record_progress(connection, feed, cursor, found.incidents, now)
+    return _revise(connection, "state", changes, now)
+
+
+def note_failure(connection: sa.Connection, feed: str, error: str) -> None:
+    """Remember what the last pull of a feed failed with; the next recorded pull forgets it."""
+    row = insert(tables.feeds).values(feed=feed, last_error=error)
+    connection.execute(row.on_conflict_do_update(index_elements=["feed"], set_={"last_error": row.excluded.last_error}))
+
+
+def replace_zones(connection: sa.Connection, zones: Zones, *, now: datetime) -> None:
+    """Let these be the zones of their kind from now on.
+
+    An id that stays keeps its number in tiles.  What a zone was before, and zones that are gone, stay as history with
+    the day they ended (UTC).  Incidents and counts are not touched: whoever changes zones restates (intake.restate).
+    """
+    table, today = tables.zones, now.astimezone(UTC).date()
+    staged, columns = _ZONES, _ZONES.columns.keys()
+    areas = [shapely.MultiPolygon([area]) if area.geom_type == "Polygon" else area for area in zones.geometry]
+    wkb = shapely.to_wkb(shapely.set_srid(areas, 4326), hex=True, include_srid=True)
+    frame = pd.DataFrame(dict(zip(columns, (zones.ids, zones.names, zones.classes, wkb), strict=True)))
+    frames.stage(connection, staged, frame)
+    # Without it the planner takes both for small tables and compares 11,000 zones with 11,000: 4 s, not 0.2 s.
+    connection.execute(sa.text("ANALYZE zones, staged_zones"))
+    standing = sa.and_(table.c.kind == zones.kind, table.c.valid_to.is_(None))
+    same = sa.and_(standing, table.c.zone_id == staged.c.zone_id)
+    differs = _differs(table.c, staged.c, columns[1:])
+
+    was = sa.select(*(table.c[name] for name in ("kind", *columns, "valid_from")), sa.literal(today))
+    was = was.where(same, differs, table.c.valid_from < today)
+    connection.execute(sa.insert(table).from_select(["kind", *columns, "valid_from", "valid_to"], was))
+    now_is = {name: staged.c[name] for name in columns[1:]}
+    new = sa.select(sa.literal(zones.kind), *staged.c, sa.literal(today)).where(~sa.exists().where(same))
+    steps = (
+        sa.update(table).where(same, differs).values(**now_is, valid_from=today),
+        sa.update(table)
+        .where(standing, ~sa.exists().where(table.c.zone_id == staged.c.zone_id))
+        .values(valid_to=today),
+        sa.insert(table).from_select(["kind", *columns, "valid_from"], new.order_by(staged.c.zone_id)),
+    )
+    _revise(connection, "zones", [_rows(connection, step) for step in steps], now)
+
+
+def _record_incidents(connection: sa.Connection, incidents: pd.DataFrame, now: datetime) -> _Change:
+    if incidents.empty:
+        return _Change(0)
+    table, staged = tables.incidents, _INCIDENTS
+    frames.stage(connection, staged, incidents)
+    names = [name for name in incident_rows.INCIDENT_COLUMNS if name not in ("lon", "lat")]
+    position = sa.func.ST_SetSRID(sa.func.ST_MakePoint(staged.c.lon, staged.c.lat), 4326)
+    content = [*names[2:], "position"]
+    came = {**{name: staged.c[name] for name in names}, "position": position}
+    news = _is_new(table, came, names[:2], content)
+    row = insert(table).from_select(
+        [*came, "first_seen_at", "changed_at"], sa.select(*came.values(), _at(now), _at(now)).where(news)
+    )
+    changed = (
+        row.on_conflict_do_update(
+            index_elements=["feed", "incident_id"],
+            set_={name: row.excluded[name] for name in [*content, "changed_at"]},
+        )
+        .returning(table.c.feed, table.c.incident_id, table.c.month)
+        .cte("changed")
+    )
+    rejected = tables.rejected
+    superseded = (
+        sa.update(rejected)
+        .where(rejected.c.state == "open", rejected.c.feed == changed.c.feed)
+        .where(rejected.c.incident_id == changed.c.incident_id)
+        .values(state="superseded")
+        .returning(rejected.c.id)
+        .cte("superseded")
+    )
+    return _change(connection, changed, superseded)
+
+
+def _record_rejected(connection: sa.Connection, rejected: pd.DataFrame, now: datetime) -> _Change:
+    if rejected.empty:
+        return _Change(0)
+    table, staged = tables.rejected, _REJECTED
+    # JSONB cannot keep an escaped NUL either (frames.py).
+    clean = rejected.assign(fields=rejected["fields"].str.replace("\\u0000", "\\ufffd", regex=False))
+    frames.stage(connection, staged, clean)
+    names = list(incident_rows.REJECTED_COLUMNS)
+    fields = sa.cast(staged.c.fields, JSONB)
+    # A row that could not be cut into fields has none to be known by; where it stood tells it from the others.
+    stood = sa.func.concat_ws("\x1f", staged.c.source, sa.cast(staged.c.row, sa.Text), staged.c.detail)
+    where = sa.case((staged.c.reason == "broken_row", stood))
+    content = sa.func.concat_ws("\x1f", staged.c.incident_id, staged.c.reason, sa.cast(fields, sa.Text), where)
+    digest = sa.func.encode(sa.func.sha256(sa.func.convert_to(content, "UTF8")), "hex")
+    rows = sa.select(*(staged.c[name] for name in names[:-1]), fields, digest, _at(now))
+    row = insert(table).from_select([*names, "row_digest", "first_seen_at"], rows)
+    return _rows(connection, row.on_conflict_do_nothing(index_elements=["feed", "row_digest"]))
+
+
+def _counted(found: Found) -> list[tuple[sa.Table, pd.DataFrame]]:
+    return [
+        (tables.zone_months, found.zone_months),
+        (tables.zone_levels, found.levels),
+        (tables.cell_months, found.cell_months),
+        (tables.cell_levels, found.cell_levels),
+    ]
+
+
+def _record_counts(connection: sa.Connection, table: sa.Table, frame: pd.DataFrame, whole: bool) -> list[_Change]:
+    if frame.empty and not whole:
+        return []
+    staged, names = _COUNTED[table], table.columns.keys()
+    frames.stage(connection, staged, frame)
+    keys = table.primary_key.columns.keys()
+    values = [name for name in names if name not in keys]
+    there = sa.exists().where(_same(table.c, staged.c, keys))
+    gone = ~there.where(staged.c["count"] > 0) if whole else there.where(staged.c["count"] == 0)
+    # In the order of the key, which an index takes in faster: 60,000 incidents with all that follows in 4.1 s, not 5.4 s.
+    news = _is_new(table, staged.c, keys, values)
+    rows = sa.select(staged).where(staged.c["count"] > 0, news).order_by(*(staged.c[name] for name in keys))
+    row = insert(table).from_select(names, rows)
+    put = row.on_conflict_do_update(index_elements=keys, set_={name: row.excluded[name] for name in values})
+    return [_changed(connection, sa.delete(table).where(gone), table), _changed(connection, put, table)]
+
+
+def _record_alerts(connection: sa.Connection, found: Found, now: datetime, whole: bool) -> list[_Change]:
+    if found.alerts.empty and found.withdrawn.empty and not whole:
+        return []
+    table = tables.alerts
+    keys = table.primary_key.columns.keys()
+    frames.stage(connection, _TRUE, found.alerts)
+    frames.stage(connection, _UNTRUE, found.withdrawn)
+    gone = ~sa.exists().where(_same(table.c, _TRUE.c, keys))
+    if not whole:
+        gone &= sa.exists().where(_same(table.c, _UNTRUE.c, keys))
+    came = {**{name: _TRUE.c[name] for name in _ALERT}, "withdrawn_at": sa.null()}
+    news = _is_new(table, came, keys, ["at", "count", "withdrawn_at"])
+    row = insert(table).from_select([*_ALERT, "noticed_at"], sa.select(_TRUE, _at(now)).where(news))
+    put = row.on_conflict_do_update(
+        index_elements=keys,
+        set_={"at": row.excluded.at, "count": row.excluded["count"], "withdrawn_at": None},
+    )
+    withdraw = sa.update(table).where(table.c.withdrawn_at.is_(None), gone).values(withdrawn_at=now)
+    return [_changed(connection, withdraw, table), _changed(connection, put, table)]
+
+
+def _record_progress(
+    connection: sa.Connection, feed: str, cursor: str | None, incidents: pd.DataFrame, now: datetime
+) -> None:
+    called_at = incidents.loc[incidents["feed"] == feed, "called_at"].max()
+    row = insert(tables.feeds).values(
+        feed=feed,
+        cursor=cursor,
+        pulled_at=now,
+        last_called_at=None if pd.isna(called_at) else called_at.to_pydatetime(),
+    )
+    stood = tables.feeds.c
+    connection.execute(
+        row.on_conflict_do_update(
+            index_elements=["feed"],
+            set_={
+                "cursor": sa.func.coalesce(row.excluded.cursor, stood.cursor),
+                "pulled_at": row.excluded.pulled_at,
+                "last_called_at": sa.func.greatest(stood.last_called_at, row.excluded.last_called_at),
+                "last_error": None,
+            },
+        )
+    )
+
+
+def _revise(connection: sa.Connection, what: str, changes: Sequence[_Change], now: datetime) -> int:
+    table = tables.revisions
+    rows = sum(change.rows for change in changes)
+    if rows == 0:
+        return connection.scalar(sa.select(sa.func.max(table.c.seq))) or 0
+    # Numbers are given out before the commit: without the lock a lower one could appear after a higher one was seen.
+    _lock(connection, "geo_service revisions")
+    months = [month for change in changes for month in (change.first, change.last) if month is not None]
+    row = sa.insert(table).values(
+        at=now, what=what, month_from=min(months, default=None), month_to=max(months, default=None), rows=rows
+    )
+    seq = connection.execute(row.returning(table.c.seq)).scalar_one()
+    connection.execute(sa.select(sa.func.pg_notify(CHANNEL, str(seq))))
+    return seq
+
+
+def _changed(connection: sa.Connection, step: sa.Insert | sa.Update | sa.Delete, table: sa.Table) -> _Change:
+    return _change(connection, step.returning(table.c.month).cte("changed"))
+
+
+def _change(connection: sa.Connection, changed: sa.CTE, *along: sa.CTE) -> _Change:
+    month = changed.c.month
+    question = sa.select(sa.func.count(), sa.func.min(month), sa.func.max(month)).select_from(changed)
+    return _Change(*connection.execute(question.add_cte(*along)).one())
+
+
+def _rows(connection: sa.Connection, step: sa.Insert | sa.Update) -> _Change:
+    return _Change(connection.execute(step, execution_options={"preserve_rowcount": True}).rowcount)
+
+
+def _lock(connection: sa.Connection, name: str) -> None:
+    """Wait for a lock that ends with the transaction."""
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))
+
+
+def _at(now: datetime) -> "sa.BindParameter[datetime]":
+    return sa.literal(now, sa.DateTime(timezone=True))
+
+
+def _is_new(table: sa.Table, came: _Columns, keys: Sequence[str], values: Sequence[str]) -> "sa.ColumnElement[bool]":
+    """Ask whether a row that came is not there yet, or is there with other values.
+
+    ON CONFLICT … WHERE could ask it too, but locks, and so writes, each row that stays as it is.
+    """
+    return ~sa.exists().where(_same(table.c, came, keys), ~_differs(table.c, came, values))
+
+
+def _same(ours: _Columns, theirs: _Columns, names: Sequence[str]) -> "sa.ColumnElement[bool]":
+    return sa.and_(*(ours[name] == theirs[name] for name in names))
+
+
+def _differs(ours: _Columns, theirs: _Columns, names: Sequence[str]) -> "sa.ColumnElement[bool]":
+    return sa.tuple_(*(ours[name] for name in names)).is_distinct_from(sa.tuple_(*(theirs[name] for name in names)))
