@@ -1,0 +1,1 @@
+"""How it is drawn: layers, tiles and the served picture.  Pure."""

@@ -1,0 +1,284 @@
+"""The served picture: every layer's geometry, put on the grid of each zoom, and the levels of every month on record.
+
+Pure and immutable: a change in the store makes a new atlas, and who holds the old one goes on drawing it.  Geometry
+(`Ground`) changes when zones are loaded, seldom; the states of the months change with every pull, so `renewed` keeps
+the ground as it is.
+
+A month is on record from the first month with incidents to the current one (or the last with incidents, where that is
+later): there, a place without counted incidents has count 0 and level 0.  Of any other month nothing is known: its
+features carry no count and no level.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import shapely
+
+from geo_service.errors import NotFound
+from geo_service.geography.zones import Zones
+from geo_service.maps import geojson, tiles
+from geo_service.maps.layers import EVERYTHING, Layer, Level, LevelScheme, View
+
+FINEST = 14  # the last zoom with shapes of its own; deeper tiles are put on their grid when asked for
+FORM = 1  # raise when the bytes of a tile change though geometry, state and layer do not: it is part of every ETag
+
+_TOLERANCE = 2.0  # grid steps by which a line may be simplified: a quarter of a pixel on a tile drawn 512 pixels wide
+
+Objects = npt.NDArray[np.object_]
+Rows = npt.NDArray[np.int64]
+Properties = dict[str, str | int | None]
+KindMonth = tuple[str, str]  # zone kind, month
+Levels = Mapping[KindMonth, pd.DataFrame]  # of each: zone_id, count, level
+Box = tuple[float, float, float, float]  # west, south, east, north [deg]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The places of one kind, in order of their ids, ready to be drawn at every zoom.
+
+    `fids` are the numeric ids of their features; `degrees` WGS 84, fit to print; `metres` Web Mercator; `shapes` one
+    array per zoom on its world grid [steps]; `digest` names all of it.
+    """
+
+    kind: str
+    ids: Objects
+    names: Objects
+    classes: Objects
+    fids: Rows
+    degrees: Objects
+    metres: Objects
+    tree: shapely.STRtree
+    shapes: tuple[Objects, ...]
+    digest: str
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def bounds(self) -> tuple[float, float, float, float] | None:
+        """West, south, east, north [deg], None without places."""
+        if not len(self):
+            return None
+        west, south, east, north = (round(float(side), 7) for side in shapely.total_bounds(self.degrees))
+        return west, south, east, north
+
+    def touching(self, west: float, south: float, east: float, north: float) -> Rows:
+        """Give the rows, in order, of the places that touch a box of Web Mercator [m]."""
+        return np.sort(self.tree.query(shapely.box(west, south, east, north), predicate="intersects"))
+
+    def on_grid(self, rows: Rows, z: int) -> Objects:
+        """Give the shapes of some rows on the world grid of zoom z [steps]."""
+        return self.shapes[z][rows] if z <= FINEST else tiles.on_grid(self.metres[rows], z)
+
+
+def survey(zones: Zones, fids: Mapping[str, int]) -> Ground:
+    """Make the ground of one kind of zones; `fids` maps each zone id to its numeric feature id.
+
+    Shapes are simplified together, border by border, so that neighbours stay neighbours (shapely.coverage_simplify).
+    """
+    degrees = geojson.fit_to_print(zones.geometry)
+    metres = tiles.mercator(degrees)
+    numbers = np.array([fids[zone] for zone in zones.ids], dtype=np.int64)
+    texts = [repr(list(column)).encode() for column in (zones.ids, zones.names, zones.classes, numbers.tolist())]
+    return Ground(
+        kind=zones.kind,
+        ids=zones.ids,
+        names=zones.names,
+        classes=zones.classes,
+        fids=numbers,
+        degrees=degrees,
+        metres=metres,
+        tree=shapely.STRtree(metres),
+        shapes=_simplified(metres),
+        digest=_digest([*texts, *shapely.to_wkb(degrees)]),
+    )
+
+
+def _simplified(metres: Objects) -> tuple[Objects, ...]:
+    shapes, lines = [tiles.on_grid(metres, FINEST)], metres
+    for z in reversed(range(FINEST)):
+        simpler = shapely.coverage_simplify(lines, _TOLERANCE * tiles.step_m(z))
+        lines = np.where(shapely.is_valid(simpler) & ~shapely.is_empty(simpler), simpler, lines)
+        shapes.append(tiles.on_grid(lines, z))
+    return tuple(reversed(shapes))
+
+
+@dataclass(frozen=True)
+class State:
+    """Counts [incidents] and levels of one kind in one month, in the order of its ground."""
+
+    counts: npt.NDArray[np.int32]
+    levels: npt.NDArray[np.int8]
+    digest: str
+
+
+def tally(ground: Ground, levels: pd.DataFrame | None) -> State:
+    """Put the levels of a month (zone_id, count, level; None: nobody has any) into the order of a ground.
+
+    Places that are not named have none; names that the ground does not know (zones since withdrawn) are not drawn.
+    """
+    counts, codes = np.zeros(len(ground), dtype=np.int32), np.zeros(len(ground), dtype=np.int8)
+    if levels is not None and len(levels) and len(ground):
+        named = levels["zone_id"].to_numpy(dtype=object)
+        rows = np.minimum(np.searchsorted(ground.ids, named), len(ground) - 1)
+        known = ground.ids[rows] == named
+        counts[rows[known]] = levels["count"].to_numpy()[known]
+        codes[rows[known]] = levels["level"].to_numpy()[known]
+    return State(counts, codes, _digest([counts.tobytes(), codes.tobytes()]))
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """The picture as of revision `seq`: layers drawn on grounds in the colours of the scheme.
+
+    `months` are those with incidents, ascending; `month` is the current one; a state under the month "" is that of no
+    incidents.
+    """
+
+    layers: Mapping[str, Layer]
+    scheme: LevelScheme
+    grounds: Mapping[str, Ground]
+    states: Mapping[KindMonth, State]
+    months: tuple[str, ...]
+    month: str
+    seq: int
+    _tags: dict[tuple[str, str, str], str] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @classmethod
+    def build(
+        cls,
+        layers: Mapping[str, Layer],
+        scheme: LevelScheme,
+        grounds: Iterable[Ground],
+        levels: Levels,
+        *,
+        month: str,
+        seq: int,
+    ) -> "Atlas":
+        """Draw a new picture: a ground for each kind the layers draw, and the levels of every month with incidents."""
+        by_kind = {ground.kind: ground for ground in grounds}
+        return cls(layers, scheme, by_kind, {}, (), month, seq).renewed(levels, month=month, seq=seq)
+
+    def renewed(self, levels: Levels, *, month: str, seq: int) -> "Atlas":
+        """Give the picture of a later revision on the same ground."""
+        states = {(kind, of): tally(self.grounds[kind], frame) for (kind, of), frame in levels.items()}
+        empty = {(kind, ""): tally(ground, None) for kind, ground in self.grounds.items()}
+        months = tuple(sorted({of for _, of in levels}))
+        return replace(self, states={**states, **empty}, months=months, month=month, seq=seq)
+
+    def layer(self, name: str, view: View = EVERYTHING) -> Layer:
+        """Give a layer's definition.  Raises NotFound when it does not exist for this view."""
+        shown = [known for known in self.layers if view.shows(known)]
+        if name not in shown:
+            raise NotFound(f"there is no layer '{name}'; there are {', '.join(shown)}")
+        return self.layers[name]
+
+    def ground(self, name: str, view: View = EVERYTHING) -> Ground:
+        """Give the places a layer draws.  Raises NotFound when the layer does not exist for this view."""
+        return self.grounds[self.layer(name, view).zones]
+
+    def on_record(self, month: str) -> bool:
+        """Say whether the counts of a month are known: from the first month with incidents to the current one."""
+        return bool(self.months) and self.months[0] <= month <= max(self.months[-1], self.month)
+
+    def state(self, kind: str, month: str) -> State | None:
+        """Give counts and levels of a month, None where it is not on record."""
+        if not self.on_record(month):
+            return None
+        return self.states.get((kind, month)) or self.states[kind, ""]
+
+    def tag(self, name: str, month: str = "", view: View = EVERYTHING) -> str:
+        """Name the content of all tiles of a layer in a month: equal tags, equal tiles.
+
+        Made of geometry, state and definition, never of the revision, so a commit that does not touch the month leaves
+        every client's copy good.
+        """
+        layer, month = self.layer(name, view), month or self.month
+        state = self.state(layer.zones, month) if layer.wears_levels else None
+        key = (name, month if state else "", view.name)
+        if key not in self._tags:
+            parts = [FORM, layer, self.grounds[layer.zones].digest, self.scheme, state and state.digest, *key]
+            self._tags[key] = _digest([repr(parts).encode()])
+        return self._tags[key]
+
+    def tile(self, name: str, tile: tiles.Tile, form: str, month: str = "", view: View = EVERYTHING) -> bytes:
+        """Draw a tile as "mvt" or "geojson"; no bytes where it is empty.
+
+        It holds every place of the layer that touches the tile or its margin.  Raises NotFound for a layer or tile that
+        does not exist.
+        """
+        ground = self.ground(name, view)
+        if not tile.exists():
+            raise NotFound(
+                f"there is no tile {tile.z}/{tile.x}/{tile.y}: "
+                f"zooms run from 0 to {tiles.DEEPEST}, x and y from 0 to 2^z - 1"
+            )
+        rows = ground.touching(*tile.metres(tiles.MARGIN))
+        if not len(rows):
+            return b""
+        pieces = tiles.cut(ground.on_grid(rows, tile.z), ground.metres[rows], tile)
+        fids, properties = ground.fids[rows].tolist(), self.properties(name, rows, month, view)
+        if form == "mvt":
+            return tiles.mvt(name, fids, pieces, [_without_none(values) for values in properties])
+        shapes = geojson.fit_to_print(tiles.degrees(tiles.from_grid(pieces, tile)))
+        return geojson.collection(geojson.features(fids, shapes, properties))
+
+    def rows(self, name: str, boxes: Sequence[Box] = (), view: View = EVERYTHING) -> Rows:
+        """Give the rows, in order, of a layer's places that touch one of the boxes; without boxes, of all."""
+        ground = self.ground(name, view)
+        if not boxes:
+            return np.arange(len(ground), dtype=np.int64)
+        corners = tiles.mercator(np.array([shapely.box(*box) for box in boxes], dtype=object))
+        return np.unique(np.concatenate([ground.touching(*shapely.bounds(corner).tolist()) for corner in corners]))
+
+    def row(self, name: str, zone_id: str, view: View = EVERYTHING) -> Rows:
+        """Give the row of one place of a layer, alone in an array.  Raises NotFound when there is no such place."""
+        ground = self.ground(name, view)
+        row = int(np.searchsorted(ground.ids, zone_id)) if len(ground) else 0
+        if row == len(ground) or ground.ids[row] != zone_id:
+            raise NotFound(f"layer {name} has no place '{zone_id}'; /collections/{name}/items lists them")
+        return np.array([row], dtype=np.int64)
+
+    def features(self, name: str, rows: Rows, month: str = "", view: View = EVERYTHING) -> list[dict[str, object]]:
+        """Give whole places of a layer as GeoJSON features, in the order of `rows`."""
+        ground = self.ground(name, view)
+        return geojson.features(
+            ground.fids[rows].tolist(), ground.degrees[rows], self.properties(name, rows, month, view)
+        )
+
+    def properties(self, name: str, rows: Rows, month: str = "", view: View = EVERYTHING) -> list[Properties]:
+        """Give what a layer's fields say of some places: who they are and, if it wears levels, the month's colour."""
+        layer, ground, month = self.layer(name, view), self.ground(name, view), month or self.month
+        who = zip(ground.ids[rows], ground.names[rows], ground.classes[rows], strict=True)
+        places: list[Properties] = [{"id": zone, "name": called, "class": kind} for zone, called, kind in who]
+        if not layer.wears_levels:
+            return places
+        state = self.state(layer.zones, month)
+        if state is None:
+            unknown = self._worn(self.scheme.unknown, month, None)
+            return [{**place, **unknown} for place in places]
+        worn = zip(state.counts[rows].tolist(), state.levels[rows].tolist(), strict=True)
+        levels = self.scheme.levels
+        colours = [self._worn(levels[code], month, count) for count, code in worn]
+        return [{**place, **colour} for place, colour in zip(places, colours, strict=True)]
+
+    @staticmethod
+    def _worn(level: Level, month: str, count: int | None) -> Properties:
+        return {"month": month, "count": count, "level": level.code, "level_name": level.name, "colour": level.colour}
+
+
+def _without_none(properties: Properties) -> dict[str, str | int]:
+    return {name: value for name, value in properties.items() if value is not None}
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    digest = hashlib.blake2b(digest_size=12)
+    for part in parts:
+        digest.update(len(part).to_bytes(8))
+        digest.update(part)
+    return digest.hexdigest()

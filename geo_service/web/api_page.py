@@ -1,0 +1,75 @@
+"""The API's own description at /api: OpenAPI 3.0, which GDAL and most generators read.
+
+FastAPI writes its part from the routes; the bare paths, which it does not know, are described here.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+import orjson
+from fastapi import FastAPI
+from starlette.responses import Response
+
+from geo_service.web.parameters import NothingQuery, OfMonth
+
+_TYPE = "application/vnd.oai.openapi+json;version=3.0"
+_PROBLEM = {
+    "description": "An RFC 9457 problem",
+    "content": {"application/problem+json": {"schema": {"type": "object"}}},
+}
+
+
+def add(app: FastAPI) -> None:
+    """Add /api to an application whose other routes are in place."""
+
+    @app.get("/api", include_in_schema=False)
+    async def api(_: NothingQuery) -> Response:
+        return Response(described(), media_type=_TYPE)
+
+    @cache
+    def described() -> bytes:
+        app.openapi_version = "3.0.3"
+        page = app.openapi()
+        for path in page["paths"].values():
+            for operation in path.values():
+                operation["responses"].pop("422", None)  # never sent: a wrong parameter is 400 here
+                operation["responses"]["default"] = _PROBLEM
+        for schema in ("HTTPValidationError", "ValidationError"):
+            page.get("components", {}).get("schemas", {}).pop(schema, None)
+        page["paths"].update(_bare_paths())
+        return orjson.dumps(page)
+
+
+def _bare_paths() -> dict[str, object]:
+    month = {
+        "name": "month",
+        "in": "query",
+        "schema": {"type": "string"},
+        "description": OfMonth.model_fields["month"].description,
+    }
+    layer = {"name": "layer", "in": "path", "required": True, "schema": {"type": "string"}}
+    numbers = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}} for name in "zxy"
+    ]
+    return {
+        "/tiles/{layer}/{z}/{x}/{y}.mvt": _path(
+            "A vector tile", "application/vnd.mapbox-vector-tile", [layer, *numbers, month]
+        ),
+        "/tiles/{layer}/{z}/{x}/{y}.geojson": _path(
+            "The same tile as GeoJSON", "application/geo+json", [layer, *numbers, month]
+        ),
+        "/tiles/{layer}.json": _path("TileJSON 3.0.0 of a layer", "application/json", [layer, month]),
+        "/live": _path("An event whenever the picture has changed", "text/event-stream", []),
+    }
+
+
+def _path(summary: str, media_type: str, parameters: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    found = {"description": summary, "content": {media_type: {"schema": {"type": "string"}}}}
+    return {
+        "get": {
+            "tags": ["tiles"],
+            "summary": summary,
+            "parameters": parameters,
+            "responses": {"200": found, "default": _PROBLEM},
+        }
+    }

@@ -1,0 +1,164 @@
+"""The application: assembles the HTTP door from a service.
+
+    Doorway      CORS on every status, HEAD, OPTIONS, errors as problems
+    ├── /tiles/… tiles.py, on a bare path: the one that must be fast
+    ├── /live    live.py, Server-Sent Events
+    └── the rest FastAPI: features.py, map_page.py, health and /api below
+
+Run it with one process: the picture lives in it.  A stream at /live ends only when its client leaves, so give the
+server a graceful shutdown of a second or two (uvicorn: timeout_graceful_shutdown).
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import orjson
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from geo_service.service import Service
+from geo_service.web import api_page, features, live, map_page, problems, tiles
+from geo_service.web.parameters import NothingQuery
+
+_METHODS = ("GET", "HEAD", "OPTIONS")
+_CORS = {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "ETag, Age, Link, Retry-After",
+}
+_CORS_PAIRS = [(name.encode(), value.encode()) for name, value in _CORS.items()]
+_PREFLIGHT = {
+    "access-control-allow-methods": ", ".join(_METHODS),
+    "access-control-allow-headers": "Accept, Cache-Control, Content-Type, If-None-Match, Last-Event-ID, Range",
+    "access-control-max-age": "86400",
+}
+_UNKEPT = {"cache-control": "no-store"}
+
+
+def create_app(library: Service) -> ASGIApp:
+    """Make the ASGI application that serves a library's layers."""
+    desk = live.Desk(library.now)
+    app = FastAPI(
+        title="geo_service",
+        version="1",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_following(library, desk),
+    )
+    problems.install(app)
+    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.include_router(features.routes(library, desk))
+    app.include_router(map_page.routes(library, desk))
+    _add_health(app, desk)
+    api_page.add(app)
+    return Doorway(app, tiles.TileDoor(desk, library.settings.language), desk)
+
+
+def _following(library: Service, desk: live.Desk) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        follower = live.Follower(library, desk, asyncio.get_running_loop())
+        follower.start()
+        # Who knocks right after the start meets a map, not a 503; without a database the doors open all the same.
+        await asyncio.to_thread(follower.first.wait, live.FIRST_PICTURE_S)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(follower.leave)
+
+    return lifespan
+
+
+def _add_health(app: FastAPI, desk: live.Desk) -> None:
+    @app.get("/health/live", tags=["health"])
+    async def alive(_: NothingQuery) -> Response:
+        """The process answers."""
+        return Response(orjson.dumps({"status": "live"}), headers=_UNKEPT, media_type="application/json")
+
+    @app.get("/health/ready", tags=["health"])
+    async def ready(_: NothingQuery) -> Response:
+        """The picture equals the store: 200; it does not, or there is none yet: 503."""
+        if not desk.is_drawn():
+            told = {"status": "starting", "database": "down", "revision": None, "picture_age_s": None, "month": None}
+            return Response(orjson.dumps(told), 503, _UNKEPT, "application/json")
+        stale = desk.is_stale()
+        told = {
+            "status": "stale" if stale else "ready",
+            "database": "down" if stale else "up",
+            "revision": desk.atlas.seq,
+            "picture_age_s": round(desk.age().total_seconds(), 1),
+            "month": desk.atlas.month,
+        }
+        return Response(orjson.dumps(told), 503 if stale else 200, _UNKEPT, "application/json")
+
+
+class Doorway:
+    """What every request passes: CORS on every status, HEAD as GET without a body, errors as problems."""
+
+    def __init__(self, app: ASGIApp, tile_door: tiles.TileDoor, desk: live.Desk) -> None:
+        self._app = app
+        self._tile_door = tile_door
+        self._desk = desk
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or run the application's lifespan."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        leave = Leaving(send, head_only=scope["method"] == "HEAD")
+        try:
+            await self._answer(scope, leave.receiving(receive), leave)
+        except Exception as error:
+            if leave.has_begun:
+                raise
+            await problems.answer(error)(scope, receive, leave)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method, path = scope["method"], scope["path"]
+        if method == "OPTIONS":
+            await Response(status_code=204, headers=_PREFLIGHT)(scope, receive, send)
+        elif method not in _METHODS:
+            raise HTTPException(
+                405, f"{method} is not for a map: everything here is read", {"allow": ", ".join(_METHODS)}
+            )
+        elif path.startswith("/tiles/"):
+            await (await self._tile_door.answer(scope))(scope, receive, send)
+        elif path == "/live":
+            await live.stream(self._desk, scope, receive, send)
+        else:
+            await self._app({**scope, "method": "GET"}, receive, send)
+
+
+class Leaving:
+    """Sends an answer, with the CORS headers; for HEAD without its body, and telling a stream that nobody reads on."""
+
+    def __init__(self, send: Send, *, head_only: bool) -> None:
+        self._send = send
+        self._head_only = head_only
+        self.has_begun = False
+
+    async def __call__(self, message: Message) -> None:
+        """Send a message of the answer."""
+        if message["type"] == "http.response.start":
+            self.has_begun = True
+            had = {name for name, _ in message.get("headers", ())}
+            cors = [pair for pair in _CORS_PAIRS if pair[0] not in had]
+            await self._send({**message, "headers": [*message.get("headers", ()), *cors]})
+            if self._head_only:
+                await self._send({"type": "http.response.body", "body": b""})
+        elif not self._head_only:
+            await self._send(message)
+
+    def receiving(self, receive: Receive) -> Receive:
+        """Give what the application reads of its client."""
+
+        async def gone_after_the_head() -> Message:
+            if self._head_only and self.has_begun:
+                return {"type": "http.disconnect"}
+            return await receive()
+
+        return gone_after_the_head

@@ -1,0 +1,115 @@
+// The places of the layers shown, with their state in one month: what the legend counts, the list orders, the search finds.
+
+import * as api from "./api";
+import { box, insidePoint } from "./shape";
+
+export interface Place {
+  layer: string;
+  fid: number;
+  id: string;
+  name: string;
+  class: string;
+  count: number; // 0 also where the month is not on record: see level
+  level: number | null;
+  box: api.Box;
+  point: [lon: number, lat: number]; // [deg], inside the place: where its label stands
+  changed_at: number; // [ms] when this page saw its level rise, 0 never
+}
+
+/** Where a place stands in a month; null where the month is not on record. */
+export interface Standing {
+  count: number | null;
+  level: number | null;
+}
+
+export const RED = 3;
+export const BLACK = 4;
+
+export function keyOf(place: { layer: string; id: string }): string {
+  return `${place.layer}/${place.id}`;
+}
+
+/** Ask for all places of some layers; `before` tells which of them have risen since. */
+export async function load(
+  layers: Iterable<string>,
+  month: string,
+  before: Place[],
+  signal: AbortSignal,
+): Promise<Place[]> {
+  const known = new Map(before.map((place) => [keyOf(place), place]));
+  const found: Place[] = [];
+  for (const layer of layers) {
+    for (const feature of await api.places(layer, month, signal)) {
+      const place = read(layer, feature);
+      found.push(withChange(place, known.get(keyOf(place))));
+    }
+  }
+  return found;
+}
+
+function read(layer: string, feature: api.PlaceFeature): Place {
+  const { id, name, count, level, class: kind } = feature.properties;
+  const { geometry } = feature;
+  const parts = geometry.type === "Polygon" ? [geometry.coordinates] : geometry.coordinates;
+  return {
+    ...{ layer, fid: feature.id, id, name, class: kind, count: count ?? 0, level: level ?? null },
+    ...{ box: box(parts), point: insidePoint(parts), changed_at: 0 },
+  };
+}
+
+function withChange(place: Place, before: Place | undefined): Place {
+  if (!before) return place;
+  return { ...place, changed_at: isAbove(place, before) ? Date.now() : before.changed_at };
+}
+
+function isAbove(place: Place, before: Place): boolean {
+  return place.level !== null && before.level !== null && place.level > before.level;
+}
+
+/** Places whose level is higher than it was. */
+export function risen(places: Place[], before: Place[]): Place[] {
+  const known = new Map(before.map((place) => [keyOf(place), place]));
+  return places.filter((place) => isAbove(place, known.get(keyOf(place)) ?? place));
+}
+
+/** How many places stand at each level, by code. */
+export function perLevel(places: Place[], levels: api.Level[]): Map<number | null, number> {
+  const counts = new Map(levels.map((level) => [level.code, 0]));
+  for (const place of places) counts.set(place.level, (counts.get(place.level) ?? 0) + 1);
+  return counts;
+}
+
+/** The smallest count of each level by its code, read off the range the rule gives it ("4–5", "≥ 6"). */
+export function lowestCounts(levels: api.Level[]): Map<number | null, number> {
+  return new Map(levels.map((level) => [level.code, Number(/\d+/.exec(level.range.en)?.[0] ?? NaN)]));
+}
+
+/** The level a place reaches with one more incident, where that is red or black and not its level already. */
+export function oneShortOf(place: Standing, lowest: Map<number | null, number>): number | undefined {
+  const { count, level } = place;
+  if (count === null || level === null) return undefined;
+  return [RED, BLACK].find((code) => code > level && count + 1 === lowest.get(code));
+}
+
+/** What a duty officer must see: black, red, and places one short of red; most incidents first. */
+export function needingAttention(places: Place[], lowest: Map<number | null, number>): Place[] {
+  return places
+    .filter((place) => (place.level ?? 0) >= RED || oneShortOf(place, lowest) !== undefined)
+    .sort((a, b) => b.count - a.count || a.name.localeCompare(b.name, "zh") || (keyOf(a) < keyOf(b) ? -1 : 1));
+}
+
+/** Places whose name or id holds what was typed; names that begin with it come first. */
+export function search(places: Place[], typed: string, most: number): Place[] {
+  const wanted = typed.trim().toLowerCase();
+  if (!wanted) return [];
+  const rank = (place: Place): number => {
+    const at = place.name.toLowerCase().indexOf(wanted);
+    return at >= 0 ? at : place.id.toLowerCase().startsWith(wanted) ? 100 : -1;
+  };
+  return places
+    .map((place) => ({ place, rank: rank(place) }))
+    .filter((hit) => hit.rank >= 0)
+    .sort((a, b) => a.rank - b.rank || b.place.count - a.place.count || a.place.name.localeCompare(b.place.name, "zh"))
+    .slice(0, most)
+    .map((hit) => hit.place);
+}

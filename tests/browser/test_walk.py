@@ -1,0 +1,79 @@
+"""The walk: a raw row is committed, and the place changes its colour on the screen of a page nobody touched."""
+
+from itertools import pairwise
+
+from tests.browser.conftest import Reader
+from tests.browser.made import City, quiet_spot
+from tests.browser.seen import LEVELS, colour, legend, soon
+
+STEPS = [(0, "none"), (1, "yellow"), (2, "orange"), (4, "red"), (6, "black")]  # incidents, level (rules/levels.toml)
+
+
+def test_a_committed_row_becomes_a_pixel_without_reload(reader: Reader, city: City):
+    page = reader.open()
+    page.evaluate("window.neverReloaded = true")
+    assert colour(page, *quiet_spot("c")) == LEVELS["none"]
+
+    for (before, _), (count, level) in pairwise(STEPS):
+        revision = city.commit(*(f"c T 1{n} 0{n}:30" for n in range(before, count)))
+        soon(lambda: colour(page, *quiet_spot("c")), LEVELS[level])
+        soon(lambda: page.evaluate("document.body.dataset.revision"), str(revision))
+        soon(lambda: legend(page)[level][2], "1")
+
+    assert page.evaluate("window.neverReloaded") is True
+    assert colour(page, *quiet_spot("a")) == LEVELS["none"]  # a dispute colours nothing
+
+
+def test_nothing_flashes_while_the_tiles_are_renewed(reader: Reader, city: City):
+    page = reader.open()
+    page.evaluate(
+        """() => {
+            window.holes = 0;
+            geoMap.on("render", () => {
+                if (!geoMap.queryRenderedFeatures({ layers: ["warnings-fill"] }).length) window.holes += 1;
+            });
+        }"""
+    )
+    for n in range(3):
+        revision = city.commit(f"d T 1{n} 05:00")
+        soon(lambda: page.evaluate("document.body.dataset.revision"), str(revision))
+    assert page.evaluate("window.holes") == 0
+
+
+def test_the_open_panel_and_the_list_follow_the_commit(reader: Reader, city: City):
+    city.commit("c T 03 07:00", "c T 04 07:00", "c T 05 07:00")
+    red = city.level("red")
+    page = reader.open()
+    note, count = page.locator(".attention .row .note"), page.locator(".attention .row .count")
+    short = city.say("attention.short_of", n=1, level=red)
+    soon(lambda: (note.all_text_contents(), count.all_text_contents()), ([f"住宅小区 · {short}"], ["3"]))
+    page.locator(".attention .row").click()
+    soon(lambda: page.locator("#place .standing .count").text_content(), "3")
+
+    city.commit("c R 06 21:40")
+    soon(lambda: page.locator("#place .standing .count").text_content(), "4")
+    soon(lambda: page.locator("#place .incidents .clock").first.text_content(), "21:40")
+    risen = city.say("attention.just_now")
+    soon(lambda: (note.all_text_contents(), count.all_text_contents()), ([f"住宅小区 · {risen}"], ["4"]))
+    assert page.locator("#news").text_content() == city.say("status.changed", name="垞城新村", level=red)
+
+
+def test_without_push_the_page_asks_by_itself(reader: Reader, city: City):
+    reader.context.route("**/live", lambda route: route.fulfill(status=204))  # tells an EventSource to give up
+    page = reader.open()
+    soon(lambda: page.locator(".freshness strong").text_content(), city.say("page.polled"))
+    city.commit("d T 09 09:09")
+    soon(lambda: colour(page, *quiet_spot("d")), LEVELS["yellow"], within_s=10)
+
+
+def test_a_server_that_went_away_is_found_again(reader: Reader, city: City):
+    page = reader.open()
+    soon(lambda: page.evaluate("document.body.dataset.freshness"), "pushed")
+    city.server.stop()
+    soon(lambda: page.evaluate("document.body.dataset.freshness"), "stale", within_s=20)
+    city.commit("f T 11 11:11")  # nobody is there to hear it
+    assert colour(page, *quiet_spot("f")) == LEVELS["none"]
+    city.server.start()
+    soon(lambda: page.evaluate("document.body.dataset.freshness"), "pushed", within_s=20)
+    soon(lambda: colour(page, *quiet_spot("f")), LEVELS["yellow"])
+    reader.complaints.clear()  # the browser's own, of refused connections

@@ -1,0 +1,105 @@
+"""What every request meets: CORS, HEAD, OPTIONS, other methods, compression, the API's own description."""
+
+import httpx
+import pytest
+
+from tests.web.serving import tile
+
+EVERYWHERE = [
+    ("/", 200),
+    ("/api", 200),
+    ("/health/live", 200),
+    ("/health/ready", 200),
+    ("/collections/warnings/items", 200),
+    ("/collections/warnings/items/a/why", 200),
+    ("/map/config.json", 200),
+    (tile(), 200),
+    ("/tiles/warnings.json", 200),
+    ("/tiles/warnings/12/0/0.mvt", 204),
+    (f"{tile()}?month=x", 400),
+    ("/collections/warnings/items?x=1", 400),
+    ("/tiles/cameras.json", 404),
+    ("/nothing", 404),
+]
+
+
+@pytest.mark.parametrize(("path", "status"), EVERYWHERE)
+def test_pages_of_other_origins_may_read_every_answer(client: httpx.Client, path: str, status: int):
+    answer = client.get(path, headers={"origin": "https://elsewhere.example"})
+    assert answer.status_code == status
+    assert answer.headers.get_list("access-control-allow-origin") == ["*"]
+    assert "ETag" in answer.headers["access-control-expose-headers"]
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest.mark.parametrize(("path", "status"), EVERYWHERE)
+def test_head_answers_as_get_without_the_body(client: httpx.Client, path: str, status: int):
+    head, get = client.head(path), client.get(path)
+    assert (head.status_code, head.content) == (status, b"")
+    changing = ("date", "content-length") if path in ("/health/ready", "/collections/warnings/items") else ("date",)
+    kept = [{name: value for name, value in one.headers.items() if name not in changing} for one in (head, get)]
+    assert kept[0] == kept[1]
+
+
+def test_head_of_the_stream_ends(client: httpx.Client):
+    answer = client.head("/live", timeout=5)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/event-stream"
+
+
+@pytest.mark.parametrize("path", [tile(), "/collections/warnings/items", "/live", "/nothing"])
+def test_a_preflight_is_answered(client: httpx.Client, path: str):
+    asks = {"origin": "https://elsewhere.example", "access-control-request-method": "GET"}
+    answer = client.options(path, headers=asks)
+    assert answer.status_code == 204
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["access-control-allow-methods"] == "GET, HEAD, OPTIONS"
+    assert "If-None-Match" in answer.headers["access-control-allow-headers"]
+
+
+@pytest.mark.parametrize("path", [tile(), "/collections", "/live", "/map"])
+def test_other_methods_are_refused(client: httpx.Client, path: str):
+    for method in ("POST", "PUT", "DELETE"):
+        answer = client.request(method, path)
+        assert answer.status_code == 405
+        assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["access-control-allow-origin"] == "*"
+
+
+def test_long_answers_are_compressed_for_those_who_can_read_it(client: httpx.Client):
+    packed = client.get("/collections", headers={"accept-encoding": "gzip"})
+    plain = client.get("/collections", headers={"accept-encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.json() == plain.json()
+    for answer in (packed, plain):
+        assert "accept-encoding" in answer.headers["vary"].lower()
+
+
+def test_the_api_describes_every_path_in_openapi_3_0(client: httpx.Client):
+    answer = client.get("/api")
+    assert answer.headers["content-type"] == "application/vnd.oai.openapi+json;version=3.0"
+    page = answer.json()
+    assert page["openapi"] == "3.0.3"
+    assert set(page["paths"]) >= {
+        "/",
+        "/collections",
+        "/collections/{layer}/items",
+        "/collections/{layer}/items/{zone_id}",
+        "/collections/{layer}/items/{zone_id}/why",
+        "/tiles/{layer}/{z}/{x}/{y}.mvt",
+        "/tiles/{layer}/{z}/{x}/{y}.geojson",
+        "/tiles/{layer}.json",
+        "/live",
+        "/health/live",
+        "/health/ready",
+    }
+    items = page["paths"]["/collections/{layer}/items"]["get"]
+    asked = {one["name"]: one for one in items["parameters"]}
+    assert set(asked) == {"layer", "limit", "offset", "bbox", "month"}
+    assert asked["limit"]["schema"]["maximum"] == 10_000  # GDAL takes its page size from here
+    for path in page["paths"].values():
+        assert "422" not in path["get"]["responses"]
+        assert "application/problem+json" in path["get"]["responses"]["default"]["content"]
+    assert "null" not in answer.text  # 3.0 has no type null
