@@ -1,0 +1,37 @@
+"""Every benchmark runs in its small form, and its answers equal its peer's."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).resolve().parents[2]
+NAMES = sorted(path.stem for path in (HOUSE / "benchmarks").glob("[!_]*.py"))
+RACE = {"what", "peer", "ours", "theirs", "unit", "ratio", "check", "equal"}
+FIGURE = {"what", "value", "unit", "goal", "met"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_benchmark_runs_and_its_answers_are_equal(name: str):
+    said = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}", "--small", "--json"],
+        cwd=HOUSE,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert said.returncode == 0, said.stdout + said.stderr
+    rows = json.loads(said.stdout)
+    assert rows
+    for row in rows:
+        assert set(row) in (RACE, FIGURE)
+        assert row["what"].startswith(f"{name}/")
+        assert row.get("equal", True), row
+
+
+def test_there_is_one():
+    assert "digest" in NAMES
