@@ -4,14 +4,19 @@ import argparse
 import json
 import logging
 import os
+import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import httpx
 
 from geo_service import feeds, files, jobs, service, settings
 from geo_service.analysis import rules
@@ -19,14 +24,15 @@ from geo_service.analysis.feed import Feed
 from geo_service.errors import BadParameter, GeoServiceError
 from geo_service.feeds import Source
 from geo_service.service import Service
+from geo_service.store import reading
 
 if TYPE_CHECKING:
     import uvicorn
 
 Arguments = argparse.Namespace
 Sources = Sequence[tuple[Feed, Source]]
-Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
+_AT_LENGTH = ("colours", "months")  # of `digest`: in summary.json and with --json
 _DEMO_PULL_S = 2  # the demo shows in seconds what a city sees in minutes
 
 
@@ -34,47 +40,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; give its exit code: 0, or 2 with the reason on standard error."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for library in ("alembic", "httpx"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     try:
-        return arguments.run(arguments, settings.read(os.environ)) or 0
+        arguments.run(arguments, settings.read(os.environ))
     except GeoServiceError as error:
         print(f"geo-service {arguments.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "geo-service", description="Incidents of a city become four-colour warnings of its places."
-    )
+    about = "Incidents of a city become four-colour warnings of its places."
+    parser = argparse.ArgumentParser("geo-service", description=about)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_demo(commands)
-    _command(commands, "up", _up, "Serve the map and pull the feeds, in one process.")
-    _command(commands, "serve", _serve, "Serve the map and its layers.")
-    _command(commands, "work", _work, "Pull the feeds every GEO_PULL_EVERY_S seconds.")
-    _add_pull(commands)
-    _add_load(commands)
-    _add_digest(commands)
-    _command(commands, "check", _check, "Read settings, rules, layers and feeds and say what is wrong with them.")
-    _command(commands, "migrate", _migrate, "Bring the database's tables up to date.")
+    for name, (run, add_arguments, text) in _COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        command.add_argument("--json", action="store_true", help="print the result as JSON, for programs")
+        if add_arguments:
+            add_arguments(command)
     return parser
 
 
-def _command(commands: Commands, name: str, run: Callable[..., int | None], text: str) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=text, description=text)
-    command.set_defaults(run=run)
-    command.add_argument("--json", action="store_true", help="print the result as JSON, for programs")
-    return command
-
-
-def _add_digest(commands: Commands) -> None:
-    command = _command(
-        commands,
-        "digest",
-        _digest,
-        "Digest incident files against zone files into counts, colours and alerts; no database.",
-    )
+def _add_digest(command: argparse.ArgumentParser) -> None:
     command.add_argument("incidents", nargs="+", type=Path, metavar="INCIDENTS", help="CSV, JSON or Parquet, also .gz")
     command.add_argument("--feed", required=True, type=Path, help="how to read them: rules/feeds/X.toml")
     command.add_argument(
@@ -95,7 +86,7 @@ def _add_digest(commands: Commands) -> None:
     )
     command.add_argument("--placing", default="", help="placing rule of rules/placing.toml (default: unit_first)")
     command.add_argument(
-        "--as-of", type=_moment, help="as known at this moment (ISO 8601): later calls and corrections are left out"
+        "--as-of", type=_moment, help="as known at this moment (ISO 8601; the city's time where no zone is given)"
     )
     command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results")
 
@@ -104,12 +95,16 @@ def _digest(arguments: Arguments, knobs: settings.Settings) -> None:
     city = files.read_rules(service.rules_folder(knobs), arguments.placing or knobs.placing)
     if arguments.count:
         city = city.counting([name.strip() for name in arguments.count.split(",") if name.strip()])
+    feed = files.read_feed(arguments.feed)
+    as_of = arguments.as_of
+    if as_of and not as_of.tzinfo:
+        as_of = as_of.replace(tzinfo=ZoneInfo(feed.city_zone))
     order = jobs.DigestOrder(
         incidents=arguments.incidents,
-        feed=files.read_feed(arguments.feed),
+        feed=feed,
         zones=[_zone_file(text, arguments.crs) for text in arguments.zones],
         rules=city,
-        as_of=arguments.as_of,
+        as_of=as_of,
         out=arguments.out,
     )
     kinds = [file.kind for file in order.zones]
@@ -132,12 +127,11 @@ def _zone_file(text: str, system: str) -> files.ZoneFile:
 
 def _moment(text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
+        return datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"'{text}' is no moment; write one such as 2024-05-01T00:00:00+08:00"
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _print_summary(summary: Mapping[str, object], arguments: Arguments) -> None:
@@ -145,24 +139,21 @@ def _print_summary(summary: Mapping[str, object], arguments: Arguments) -> None:
         print(json.dumps(summary, ensure_ascii=False))
         return
     for name, value in summary.items():
-        if name not in ("colours", "months"):
+        if name not in _AT_LENGTH:
             print(f"{name:20} {value}")
 
 
-def _add_demo(commands: Commands) -> None:
-    command = _command(commands, "demo", _demo, "A made-up city with a live feed, its own PostGIS and the map page.")
+def _add_demo(command: argparse.ArgumentParser) -> None:
     command.add_argument("--port", type=int, help="port of the map (default: GEO_PORT)")
     command.add_argument("--size", type=float, default=1.0, help="1.0 is 1,200 communities; 0.1 a tenth of it [-]")
     command.add_argument("--once", action="store_true", help="start, prove that the page answers, and end")
 
 
-def _add_pull(commands: Commands) -> None:
-    command = _command(commands, "pull", _pull, "Pull the feeds once.")
+def _add_pull(command: argparse.ArgumentParser) -> None:
     command.add_argument("--feed", type=Path, action="append", help="feed file (default: those of GEO_FEEDS)")
 
 
-def _add_load(commands: Commands) -> None:
-    command = _command(commands, "load", _load, "Load zones or incidents from files into the database.")
+def _add_load(command: argparse.ArgumentParser) -> None:
     command.add_argument("what", choices=("zones", "incidents"))
     command.add_argument(
         "file", nargs="+", metavar="FILE", help="zones: KIND=FILE[:ID_PROPERTY]; incidents: CSV, JSON or Parquet"
@@ -185,7 +176,9 @@ def _work(_: Arguments, knobs: settings.Settings) -> None:
     with closing(service.open_service(knobs)) as parts:
         if not parts.feeds:
             raise BadParameter("no feed to pull; set GEO_FEEDS=rules/feeds/X.toml")
-        jobs.work(parts, _sources(parts, parts.feeds), threading.Event())
+        stop = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: stop.set())
+        jobs.work(parts, _sources(parts, parts.feeds), stop)
 
 
 def _pull(arguments: Arguments, knobs: settings.Settings) -> None:
@@ -239,26 +232,100 @@ def _migrate(arguments: Arguments, knobs: settings.Settings) -> None:
 
 
 def _demo(arguments: Arguments, knobs: settings.Settings) -> None:
-    knobs = replace(
-        knobs, data_dir=str(knobs.data() / "demo"), pull_every_s=_DEMO_PULL_S, port=arguments.port or knobs.port
-    )
+    folder = knobs.data() / f"demo-{arguments.size:g}"
+    knobs = replace(knobs, data_dir=str(folder), pull_every_s=_DEMO_PULL_S, port=arguments.port or knobs.port)
     with closing(service.open_service(knobs)) as parts:
-        feed, source = _demo_city(parts, arguments.size)
-        address = f"http://{knobs.host}:{knobs.port}/map"
+        sources = [_demo_city(parts, arguments.size)]
+        address = f"http://{knobs.host}:{knobs.port}"
         if arguments.once:
-            _prove(parts, feed, source, address)
+            with _running(parts, sources):
+                _print_summary(_proof(address), arguments)
             return
-        print(f"地图 / map: {address}   (Ctrl-C 结束 / ends)", flush=True)
-        _run(parts, [(feed, source)])
+        print(f"地图 map: {address}/map   (Ctrl-C 结束 ends)", flush=True)
+        _run(parts, sources)
+
+
+def _demo_city(parts: Service, size: float) -> tuple[Feed, Source]:
+    """Make the city, take in its places and past where the store has them not yet, and give its live feed."""
+    from geo_service import demo
+
+    now = parts.now()
+    _say(f"正在建一座虚构的城市 making a made-up city (size {size:g})")
+    city = demo.build(size, until=now)
+    feed = files.read_feed(service.rules_folder(parts.settings) / "feeds" / "demo.toml")
+    with parts.engine.connect() as connection:
+        known = reading.revision(connection).zones_seq > 0
+        months = reading.months(connection)
+    if not known:
+        for kind in rules.ZONE_KINDS:
+            jobs.load_zones(parts, files.zones_of(getattr(city, kind), files.ZoneFile(kind, Path(f"demo/{kind}")))[0])
+    if f"{now.astimezone(ZoneInfo(feed.city_zone)):%Y-%m}" not in months:
+        _say(f"正在录入两年的接警单 taking in two years of call records ({len(city.history):,})")
+        rows = city.history.assign(_source="history", _row=range(1, len(city.history) + 1))
+        jobs.load_incidents(parts, feed, rows)
+    return feed, demo.ReplaySource(city, clock=parts.now, started=now)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _proof(address: str) -> dict[str, object]:
+    """Ask a running demo for its page, a coloured tile and its health, as a browser would."""
+    with httpx.Client(base_url=address, timeout=30) as client:
+        page = client.get("/map").raise_for_status()
+        config = client.get("/map/config.json").raise_for_status().json()
+        items = client.get("/collections/warnings/items", params={"limit": 10_000}).raise_for_status().json()
+        levels = [feature["properties"]["level_name"] for feature in items["features"]]
+        tile = client.get("/tiles/warnings/0/0/0.mvt").raise_for_status()
+        ready = client.get("/health/ready").raise_for_status().json()
+    return {
+        "page": f"{address}/map answers, {len(page.content)} bytes",
+        "month": config["month"],
+        "places": len(levels),
+        "levels": {name: levels.count(name) for name in rules.LEVEL_NAMES},
+        "tile": f"{len(tile.content)} bytes",
+        "health": ready["status"],
+    }
+
+
+@contextmanager
+def _running(parts: Service, sources: Sources) -> Generator[None]:
+    """Serve and pull in the background for as long as the block runs."""
+    server = _server(parts)
+    thread = threading.Thread(target=_run_with, args=(parts, sources, server), name="serve")
+    thread.start()
+    try:
+        while not server.started:
+            if not thread.is_alive():
+                raise BadParameter(
+                    f"port {parts.settings.port} cannot be served on; is it in use? Choose another with --port"
+                )
+            time.sleep(0.05)
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def _run(parts: Service, sources: Sources) -> None:
     """Pull in the background and serve in the foreground, until the server is told to stop."""
+    _run_with(parts, sources, _server(parts))
+
+
+def _run_with(parts: Service, sources: Sources, server: "uvicorn.Server") -> None:
     stop = threading.Event()
-    worker = threading.Thread(target=jobs.work, args=(parts, sources, stop), name="work")
+
+    def pull() -> None:
+        try:
+            jobs.work(parts, sources, stop)
+        finally:
+            server.should_exit = True  # a map whose counting has died must not look alive
+
+    worker = threading.Thread(target=pull, name="work")
     worker.start()
     try:
-        _server(parts).run()
+        server.run()
     finally:
         stop.set()
         worker.join()
@@ -282,3 +349,21 @@ def _sources(parts: Service, read: Sequence[Feed]) -> Sources:
         (feed, feeds.open_source(feed, base=Path(feed.path).parent, clock=parts.now, token=parts.settings.feed_token))
         for feed in read
     ]
+
+
+_Run = Callable[[Arguments, settings.Settings], None]
+_COMMANDS: Mapping[str, tuple[_Run, Callable[[argparse.ArgumentParser], None] | None, str]] = {
+    "demo": (_demo, _add_demo, "A made-up city with a live feed, its own PostGIS and the map page."),
+    "up": (_up, None, "Serve the map and pull the feeds, in one process."),
+    "serve": (_serve, None, "Serve the map and its layers."),
+    "work": (_work, None, "Pull the feeds every GEO_PULL_EVERY_S seconds."),
+    "pull": (_pull, _add_pull, "Pull the feeds once."),
+    "load": (_load, _add_load, "Load zones or incidents from files into the database."),
+    "digest": (
+        _digest,
+        _add_digest,
+        "Incident files and zone files into counts, colours and alerts; no database.",
+    ),
+    "check": (_check, None, "Read settings, rules, layers and feeds and say what is wrong with them."),
+    "migrate": (_migrate, None, "Bring the database's tables up to date."),
+}

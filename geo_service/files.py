@@ -92,7 +92,11 @@ def read_zones(file: ZoneFile) -> tuple[Zones, list[str]]:
     Invalid polygons are repaired and reported.  Ids become text.  `name` and `class` properties are taken where
     there are any. Raises UndeclaredCRS, BadZones (missing or repeated ids, empty geometry, no polygons), AxisOrder.
     """
-    frame = _read_frame(file.path)
+    return zones_of(_read_frame(file.path), file)
+
+
+def zones_of(frame: geopandas.GeoDataFrame, file: ZoneFile) -> tuple[Zones, list[str]]:
+    """Make zones of a frame that was read (or made) elsewhere; `file` names it in errors.  As read_zones."""
     frame = _to_wgs84(frame, file)
     ids = _zone_ids(frame, file)
     geometry, report = _polygons(np.asarray(frame.geometry), ids, file.path)

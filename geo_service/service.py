@@ -26,7 +26,7 @@ class Service:
     rules: Rules
     layers: Mapping[str, Layer]
     scheme: LevelScheme
-    texts: Mapping[str, Mapping[str, str]]
+    texts: Mapping[str, Mapping[str, object]]
     feeds: tuple[Feed, ...]
     cluster: Cluster | None
 

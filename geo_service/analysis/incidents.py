@@ -21,7 +21,7 @@ import pandas as pd
 
 from geo_service.analysis import rules
 from geo_service.analysis.feed import Feed
-from geo_service.errors import BadRows
+from geo_service.errors import AxisOrder, BadRows
 from geo_service.geography import crs
 
 INCIDENT_COLUMNS = (
@@ -65,7 +65,8 @@ def read(rows: pd.DataFrame, feed: Feed, now: datetime | None) -> Read:
     `rows` holds one text column for each of ``feed.columns_taken`` (missing is ""), `_source` and `_row`, and may hold
     `_broken` (why the row could not be cut into fields).  With `now` (aware), calls later than it are Rejected.
     Every row comes out exactly once: as an incident or as Rejected.
-    Raises BadRows when not one time of a whole batch can be read: the feed's format is wrong, not its rows.
+    Raises BadRows when not one time of a whole batch can be read, AxisOrder when most latitudes lie beyond 90 degrees: the
+    feed file is wrong then, not its rows.
     """
     refusals = Refusals(len(rows))
     refusals.add(
@@ -396,4 +397,9 @@ def _refuse_exchanged(x: Floats, y: Floats, here: npt.NDArray[np.int64], name: s
         "axes_swapped",
         lambda i: f"longitude {x[i]:g}, latitude {y[i]:g}: a latitude lies within 90 degrees; exchange the two",
     )
+    if len(here) >= _ALL_WRONG and exchanged.sum() > len(here) / 2:
+        raise AxisOrder(
+            f"{exchanged.sum()} of {len(here)} rows have a latitude beyond 90 degrees (first: longitude "
+            f"{x[exchanged][0]:g}, latitude {y[exchanged][0]:g}); exchange lon and lat under [columns] in the feed file"
+        )
     x[exchanged], y[exchanged] = np.nan, np.nan
