@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -28,6 +29,8 @@ from geo_service.store import reading
 
 if TYPE_CHECKING:
     import uvicorn
+
+    from geo_service import demo
 
 Arguments = argparse.Namespace
 Sources = Sequence[tuple[Feed, Source]]
@@ -246,24 +249,45 @@ def _demo(arguments: Arguments, knobs: settings.Settings) -> None:
 
 
 def _demo_city(parts: Service, size: float) -> tuple[Feed, Source]:
-    """Make the city, take in its places and past where the store has them not yet, and give its live feed."""
-    from geo_service import demo
-
+    """Take in the city's places and past where the store has them not yet, and give its live feed."""
     now = parts.now()
-    _say(f"正在建一座虚构的城市 making a made-up city (size {size:g})")
-    city = demo.build(size, until=now)
     feed = files.read_feed(service.rules_folder(parts.settings) / "feeds" / "demo.toml")
+    live = _Live(size, parts.now)
     with parts.engine.connect() as connection:
-        known = reading.revision(connection).zones_seq > 0
+        has_zones = reading.revision(connection).zones_seq > 0
         months = reading.months(connection)
-    if not known:
+    if not has_zones:
         for kind in rules.ZONE_KINDS:
-            jobs.load_zones(parts, files.zones_of(getattr(city, kind), files.ZoneFile(kind, Path(f"demo/{kind}")))[0])
+            frame = getattr(live.city, kind)
+            jobs.load_zones(parts, files.zones_of(frame, files.ZoneFile(kind, Path(f"demo/{kind}")))[0])
     if f"{now.astimezone(ZoneInfo(feed.city_zone)):%Y-%m}" not in months:
-        _say(f"正在录入两年的接警单 taking in two years of call records ({len(city.history):,})")
-        rows = city.history.assign(_source="history", _row=range(1, len(city.history) + 1))
-        jobs.load_incidents(parts, feed, rows)
-    return feed, demo.ReplaySource(city, clock=parts.now, started=now)
+        past = live.city.history
+        _say(f"正在录入两年的接警单 taking in two years of call records ({len(past):,})")
+        jobs.load_incidents(parts, feed, past.assign(_source="history", _row=range(1, len(past) + 1)))
+    return feed, live
+
+
+class _Live:
+    """The demo's live feed.  The city behind it takes seconds to make, so it is made when first asked for."""
+
+    def __init__(self, size: float, clock: Callable[[], datetime]) -> None:
+        self._size, self._clock, self._started = size, clock, clock()
+
+    @cached_property
+    def city(self) -> "demo.City":
+        from geo_service import demo
+
+        _say(f"正在建一座虚构的城市 making a made-up city (size {self._size:g})")
+        return demo.build(self._size, until=self._started)
+
+    @cached_property
+    def _source(self) -> Source:
+        from geo_service import demo
+
+        return demo.ReplaySource(self.city, clock=self._clock, started=self._started)
+
+    def pull(self, since: str | None) -> feeds.Pulled:
+        return self._source.pull(since)
 
 
 def _say(text: str) -> None:
