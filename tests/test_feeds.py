@@ -5,7 +5,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -436,8 +436,8 @@ def handler(served: Served) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def serving(*answers: tuple[int, bytes], **more: object) -> Iterator[Served]:
-    served = Served(list(answers), **more)  # type: ignore[arg-type]
+def serving(*answers: tuple[int, bytes], **more: object) -> Generator[Served]:
+    served = Served(list(answers), **more)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler(served))
     served.url = f"http://127.0.0.1:{server.server_port}/calls"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -605,7 +605,7 @@ def table_source(database: sa.Engine, table: str, **more: object) -> feeds.Sourc
 
 def clock(*parts: int) -> datetime:
     """Give a time as a database shows it that keeps no zone."""
-    return datetime(*parts)  # type: ignore[arg-type]  # noqa: DTZ001
+    return datetime(*parts)
 
 
 def make_calls(database: sa.Engine, kind: str = "timestamptz") -> None:

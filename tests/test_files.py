@@ -109,19 +109,23 @@ def test_exchanged_axes_are_refused(tmp_path: Path):
         files.read_zones(written(tmp_path, [exchanged], ["a"]))
 
 
+def spoil(results: files.Results) -> None:
+    """Write one file, and fail at the second."""
+    results.json("summary", {"rows": 2})
+    results.json("levels", {"what": object()})
+
+
 def test_results_appear_whole_or_not_at_all(tmp_path: Path):
     out = tmp_path / "out"
-    with pytest.raises(ValueError, match="in the middle"), files.results(out) as results:
-        results.json("summary", {"rows": 1})
-        raise ValueError("in the middle")
+    with pytest.raises(TypeError, match="not JSON serializable"), files.results(out) as results:
+        spoil(results)
     assert not out.exists()
     with files.results(out) as results:
         results.json("summary", {"rows": 1})
         results.parquet("levels", pd.DataFrame({"count": [1]}))
     assert sorted(path.name for path in out.iterdir()) == ["levels.parquet", "summary.json"]
-    with pytest.raises(ValueError, match="again"), files.results(out) as results:
-        results.json("summary", {"rows": 2})
-        raise ValueError("again")
+    with pytest.raises(TypeError, match="not JSON serializable"), files.results(out) as results:
+        spoil(results)
     assert json.loads((out / "summary.json").read_text()) == {"rows": 1}
     with pytest.raises(BadInput, match="cannot be made"), files.results(out / "summary.json"):
         pass

@@ -65,8 +65,8 @@ def read(rows: pd.DataFrame, feed: Feed, now: datetime | None) -> Read:
     `rows` holds one text column for each of ``feed.columns_taken`` (missing is ""), `_source` and `_row`, and may hold
     `_broken` (why the row could not be cut into fields).  With `now` (aware), calls later than it are Rejected.
     Every row comes out exactly once: as an incident or as Rejected.
-    Raises BadRows when not one time of a whole batch can be read, AxisOrder when most latitudes lie beyond 90 degrees: the
-    feed file is wrong then, not its rows.
+    Raises BadRows when not one time of a whole batch can be read, AxisOrder when most latitudes lie beyond 90 degrees:
+    the feed file is wrong then, not its rows.
     """
     refusals = Refusals(len(rows))
     refusals.add(

@@ -1,7 +1,7 @@
 """Addresses of the made-up city: doors along streets, buildings of compounds, farmsteads, parts of units, crossings.
 
-House numbers rise along a road from its southern or western end, odd on the left and even on the right, a step for each 8 m; so
-a number that was never given out can be found between its neighbours.
+House numbers rise along a road from its southern or western end, odd on the left and even on the right, a step for
+each 8 m; so a number that was never given out can be found between its neighbours.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ from geo_service.demo import buildings, names, places, streets
 from geo_service.demo.plan import CLASSES
 
 COLUMNS = (
-    "address_id", "kind", "text", "district", "town", "road", "crossroad", "number", "place", "building", "zone_id", "unit_id",
+    "address_id", "kind", "text", "district", "town", "road", "crossroad", "number", "place", "building", "zone_id",
+    "unit_id",
     "x", "y",
 )  # fmt: skip
 KINDS = ("building", "farmstead", "door", "unit", "unit_part", "gate", "crossing")
@@ -145,7 +146,9 @@ def _gate_rows(where: places.Places, gates: Floats) -> pd.DataFrame:
     """Give the gates of communities; where one stands on a shared wall or open ground, its community keeps it."""
     homes = where.communities
     away = gates - places.centroids(homes.areas)
-    side = np.array(["东门", "北门", "西门", "南门"], dtype=object)[np.round(np.arctan2(away[:, 1], away[:, 0]) / (np.pi / 2)).astype(int) % 4]
+    side = np.array(["东门", "北门", "西门", "南门"], dtype=object)[
+        np.round(np.arctan2(away[:, 1], away[:, 0]) / (np.pi / 2)).astype(int) % 4
+    ]
     return _rows("gate", gates, place=homes.names, building=side, zone_id=homes.ids)
 
 
@@ -171,7 +174,9 @@ def _inside(area: shapely.Polygon, rng: np.random.Generator) -> tuple[float, flo
     return (float(x[inside[0]]), float(y[inside[0]])) if len(inside) else (at.x, at.y)
 
 
-def _door_rows(where: places.Places, built: buildings.Buildings, doors: Whole, roads: Objects, numbers: Whole) -> pd.DataFrame:
+def _door_rows(
+    where: places.Places, built: buildings.Buildings, doors: Whole, roads: Objects, numbers: Whole
+) -> pd.DataFrame:
     home = built.community[doors]
     zone = np.where(home >= 0, where.communities.ids[home], None)
     return _rows("door", places.centroids(built.shapes[doors]), road=roads, number=numbers, zone_id=zone)
@@ -205,7 +210,9 @@ def _texts(frame: pd.DataFrame) -> list[str]:
     """Write each address as a dispatcher would."""
     columns = ("kind", "district", "town", "road", "crossroad", "number", "place", "building")
     found = []
-    for kind, district, town, road, crossroad, number, place, building in zip(*(frame[c].tolist() for c in columns), strict=True):
+    for kind, district, town, road, crossroad, number, place, building in zip(
+        *(frame[c].tolist() for c in columns), strict=True
+    ):
         street = f"{district}{road}{number}号"
         lead = "" if place and place.startswith(_CITY) else district
         found.append(

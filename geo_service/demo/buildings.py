@@ -1,7 +1,7 @@
 """Buildings of the made-up city: slabs in rows inside compounds, shops along streets, farmsteads, works; in metres.
 
-Buildings stand inside their ground and do not overlap.  Those of one community are numbered row by row from the north-west,
-as compounds are.
+Buildings stand inside their ground and do not overlap.  Those of one community are numbered row by row from the
+north-west, as compounds are.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,8 @@ _STYLES = {
     "public": (62.0, 20.0, 84.0, 50.0, 0.8, 2, 12),
 }
 _FLOOR_M = 3.0
-_WALL_M = 8.0  # from a compound's wall to its slabs
+_WALL_M = 8.0  # from a compound's wall to its slabs, at least
+_MARGIN_M = 15.0  # the same where there is room, behind the shops
 _SHOP_M = (46.0, 11.0, 9.0, 2.0)  # length, depth, gap between two, distance from the block's edge
 
 Objects = npt.NDArray[np.object_]
@@ -54,12 +55,24 @@ def build(where: places.Places, network: streets.Streets, rng: np.random.Generat
     """Put buildings on communities, on units with ground of their own, and on the blocks that are neither."""
     homes, units = where.communities, where.units
     host = _hosts(units, homes)
-    grounds = np.concatenate([homes.areas, units.areas[host < 0], where.blocks[np.isin(where.uses, ("commercial", "industrial"))]])
-    style = np.concatenate([_home_styles(homes, rng), np.full((host < 0).sum(), "public", dtype=object), where.uses[np.isin(where.uses, ("commercial", "industrial"))]])
+    grounds = np.concatenate(
+        [homes.areas, units.areas[host < 0], where.blocks[np.isin(where.uses, ("commercial", "industrial"))]]
+    )
+    style = np.concatenate(
+        [
+            _home_styles(homes, rng),
+            np.full((host < 0).sum(), "public", dtype=object),
+            where.uses[np.isin(where.uses, ("commercial", "industrial"))],
+        ]
+    )
     shops, shop_ground = _shops(grounds, style, network, rng)
     rows, row_ground = _rows(grounds, style, rng)
     roads = network.lines[np.isin(network.kinds, ("country", "arterial"))]
-    in_way = [shapely.STRtree(other).query(rows, "dwithin", reach)[0] for other, reach in ((shops, 5.0), (roads, 8.0)) if len(other)]
+    in_way = [
+        shapely.STRtree(other).query(rows, "dwithin", reach)[0]
+        for other, reach in ((shops, 5.0), (roads, 8.0))
+        if len(other)
+    ]
     blocked = np.unique(np.concatenate(in_way))
     rows, row_ground = np.delete(rows, blocked), np.delete(row_ground, blocked)
     shapes, ground = np.concatenate([rows, shops]), np.concatenate([row_ground, shop_ground])
@@ -114,9 +127,10 @@ def _row_corners(ground: shapely.Polygon, kind: str, rng: np.random.Generator) -
     c, s = np.cos(angle), np.sin(angle)
     turned = shapely.get_coordinates(ground) @ np.array([[c, -s], [s, c]])
     (west, south), (east, north) = turned.min(axis=0), turned.max(axis=0)
-    stretch_x, stretch_y = rng.uniform(0.92, 1.1, 2)
+    margin = {"farmstead": 4.0, "industrial": 9.0, "public": 9.0}.get(kind, _MARGIN_M)
     x, y = np.meshgrid(
-        np.arange(west + rng.uniform(4.0, 14.0), east, pitch_x * stretch_x), np.arange(north - rng.uniform(4.0, 14.0) - depth, south, -pitch_y * stretch_y)
+        _spaced(west + margin, east - margin, length, pitch_x * rng.uniform(0.92, 1.1)),
+        _spaced(south + margin, north - margin, depth, pitch_y * rng.uniform(0.92, 1.1))[::-1],
     )
     low = np.column_stack([x.ravel(), y.ravel()])[rng.random(x.size) < share]
     low = low + rng.normal(0.0, 0.6, low.shape)
@@ -124,7 +138,15 @@ def _row_corners(ground: shapely.Polygon, kind: str, rng: np.random.Generator) -
     return (low[:, None, :] + size) @ np.array([[c, s], [-s, c]])
 
 
-def _shops(grounds: Objects, style: Objects, network: streets.Streets, rng: np.random.Generator) -> tuple[Objects, Whole]:
+def _spaced(low: float, high: float, size: float, pitch: float) -> Floats:
+    """Give the starts of as many things of a size as fit at a pitch between two ends that share the slack."""
+    count = max(1, int((high - low - size) / pitch) + 1)
+    return low + (high - low - size - (count - 1) * pitch) / 2.0 + pitch * np.arange(count)
+
+
+def _shops(
+    grounds: Objects, style: Objects, network: streets.Streets, rng: np.random.Generator
+) -> tuple[Objects, Whole]:
     """Line the larger streets with shops: a row along each side of a compound or shopping block that faces one."""
     chosen = np.flatnonzero(np.isin(style, ("slab", "mid-rise", "tower", "commercial")))
     exterior = shapely.get_exterior_ring(shapely.normalize(grounds[chosen]))

@@ -1,7 +1,7 @@
 """Cameras of the made-up city: heads on poles at crossings, along streets, at gates and inside units; in metres.
 
-A pole holds 2.2 heads on average (2.24 in the registry of Hwaseong, Korea) and is what fails as one.  Heads at a crossing look
-into its streets, heads at a gate along the street; a panoramic dome has no azimuth.
+A pole holds 2.2 heads on average (2.24 in the registry of Hwaseong, Korea) and is what fails as one.  Heads at a
+crossing look into its streets, heads at a gate along the street; a panoramic dome has no azimuth.
 """
 
 import numpy as np
@@ -13,7 +13,11 @@ from geo_service.demo import buildings, places, streets
 
 HEADS_A_POLE = 2.2
 # type: share, horizontal angle from and to [deg], range from and to [m]
-_TYPES = {"fixed": (0.70, 42.0, 98.0, 35.0, 110.0), "ptz": (0.18, 55.0, 65.0, 90.0, 220.0), "dome": (0.12, 360.0, 360.0, 15.0, 35.0)}
+_TYPES = {
+    "fixed": (0.70, 42.0, 98.0, 35.0, 110.0),
+    "ptz": (0.18, 55.0, 65.0, 90.0, 220.0),
+    "dome": (0.12, 360.0, 360.0, 15.0, 35.0),
+}
 _STATUS = {"online": 0.945, "offline": 0.04, "fault": 0.015}
 _FAR_M = 260.0  # between two poles along one street
 
@@ -41,10 +45,17 @@ def _heads(site: pd.DataFrame, pole: Whole, nth: Whole, towns: places.Towns, rng
     count = len(site)
     kinds = rng.choice(np.array(list(_TYPES), dtype=object), size=count, p=[t[0] for t in _TYPES.values()])
     low, high, near, far = (np.array([_TYPES[kind][i] for kind in kinds.tolist()]) for i in (1, 2, 3, 4))
-    looks = np.array([look[n % len(look)] + 37.0 * (n // len(look)) for look, n in zip(site["looks"].tolist(), nth.tolist(), strict=True)])
+    looks = np.array(
+        [
+            look[n % len(look)] + 37.0 * (n // len(look))
+            for look, n in zip(site["looks"].tolist(), nth.tolist(), strict=True)
+        ]
+    )
     azimuth = np.where(kinds == "dome", np.nan, np.round((looks + rng.normal(0.0, 9.0, count)) % 360.0, 0) % 360.0)
     town = towns.of(site[["x", "y"]].to_numpy())
-    numbers = [f"{towns.codes[t][:6]}0000132{i:07d}" for i, t in enumerate(town.tolist(), 1)]  # 132: camera, as in GB/T 28181
+    numbers = [
+        f"{towns.codes[t][:6]}0000132{i:07d}" for i, t in enumerate(town.tolist(), 1)
+    ]  # 132: camera, as in GB/T 28181
     month = pd.Period("2016-01", "M").ordinal + rng.integers(0, 108, count)
     return pd.DataFrame(
         {
@@ -87,7 +98,10 @@ def _street_sites(network: streets.Streets, built: buildings.Buildings, rng: np.
         share = 1.0 if main[edges].sum() > 2 else 0.22
         found.append((x, y, looks.tolist(), "public", "与".join(names) + "路口", share))
     for e in np.flatnonzero(main & (shapely.length(network.lines) > _FAR_M)).tolist():
-        middle, look = network.lines[e].interpolate(0.5, normalized=True), float(_headings(network.lines[e : e + 1], True)[0])
+        middle, look = (
+            network.lines[e].interpolate(0.5, normalized=True),
+            float(_headings(network.lines[e : e + 1], True)[0]),
+        )
         away, reach = np.radians(look + 90.0), wide[e] + 1.0
         x, y = middle.x + reach * np.sin(away), middle.y + reach * np.cos(away)
         found.append((x, y, [look, (look + 180.0) % 360.0], "public", f"{network.roads[e]}路段", 0.5))
@@ -112,7 +126,9 @@ def _headings(lines: Objects, from_start: bool) -> Floats:
     return np.degrees(np.arctan2(*(onward - end).T)) % 360.0
 
 
-def _gate_sites(where: places.Places, network: streets.Streets, built: buildings.Buildings, rng: np.random.Generator) -> pd.DataFrame:
+def _gate_sites(
+    where: places.Places, network: streets.Streets, built: buildings.Buildings, rng: np.random.Generator
+) -> pd.DataFrame:
     """Give sites for poles at the walls of communities and units, most of them private."""
     found = []
     for zones, weight in ((where.communities, 0.8), (where.units, 2.2)):
@@ -121,12 +137,19 @@ def _gate_sites(where: places.Places, network: streets.Streets, built: buildings
         gate = shapely.shortest_line(wall, network.lines[edge])
         middle = shapely.get_coordinates(shapely.centroid(zones.areas))
         for nth in range(3):
-            at = shapely.line_interpolate_point(wall, rng.random(len(wall)), normalized=True) if nth else shapely.get_point(gate, 0)
+            at = (
+                shapely.line_interpolate_point(wall, rng.random(len(wall)), normalized=True)
+                if nth
+                else shapely.get_point(gate, 0)
+            )
             xy = shapely.get_coordinates(at)
             inward = np.degrees(np.arctan2(*(middle - xy).T)) % 360.0
             owner = np.where(rng.random(len(xy)) < 0.85, "private", "public")
             rows = zip(xy.tolist(), inward.tolist(), owner.tolist(), zones.names.tolist(), strict=True)
-            found += [(x, y, [a + 75.0, a - 75.0, a], o, f"{name}{'门口' if nth == 0 else '围墙'}", weight) for (x, y), a, o, name in rows]
+            found += [
+                (x, y, [a + 75.0, a - 75.0, a], o, f"{name}{'门口' if nth == 0 else '围墙'}", weight)
+                for (x, y), a, o, name in rows
+            ]
     return _clear(_sites(found), built)
 
 

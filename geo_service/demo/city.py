@@ -4,6 +4,7 @@ Shapes are drawn in metres and end as WGS 84 (EPSG:4326), longitude first.
 """
 
 import hashlib
+import math
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -36,15 +37,17 @@ class City:
     towns
         town_code, name, district, district_code, station_code (12 digits)
     roads
-        road_id, name, class (ring, arterial, secondary, lane, country), width_m, from_node, to_node [whole], start_m, end_m
-        (position along the road of that name) [m]; lines meet only at their ends
+        road_id, name, class (ring, arterial, secondary, lane, country), width_m, from_node, to_node [whole], start_m,
+        end_m (position along the road of that name) [m]; lines meet only at their ends
     buildings
         building_id, kind, floors, height_m, number (within its community; 0: none), zone_id, unit_id
     cameras
-        camera_id (20 digits), pole_id, name, type (fixed, ptz, dome), owner (public, private), azimuth_deg (from north; NaN: dome),
-        angle_deg, range_m, height_m, resolution_px, status (online, offline, fault), installed (month), retention_days
+        camera_id (20 digits), pole_id, name, type (fixed, ptz, dome), owner (public, private), azimuth_deg (from
+        north; NaN: dome), angle_deg, range_m, height_m, resolution_px, status (online, offline, fault), installed
+        (month), retention_days
     addresses
-        address_id, kind (addresses.KINDS), text, district, town, road, crossroad, number, place, building, zone_id, unit_id
+        address_id, kind (addresses.KINDS), text, district, town, road, crossroad, number, place, building, zone_id,
+        unit_id
     water
         name, class (river, lake)
     history
@@ -81,10 +84,11 @@ class City:
 
 
 def build(size: float = 1.0, *, seed: int = SEED, until: datetime) -> City:
-    """Make a city of `size` times Jining (1,200 communities, 150 units, 60 patrol zones, 3,000 cameras at 1), and its past.
+    """Make a city of `size` times Jining, and its past.
 
-    The two years of call records end at `until`; the ground does not depend on it.  Same input, same city.
-    Raises BadParameter for a size out of range or an `until` without a time zone.
+    Size 1 has 1,200 communities, 150 units, 60 patrol zones and 3,000 cameras.  The two years of call records end at
+    `until`; the ground does not depend on it.  Same input, same city. Raises BadParameter for a size out of range or
+    an `until` without a time zone.
 
     >>> from datetime import UTC
     >>> city = build(0.02, until=datetime(2026, 3, 1, tzinfo=UTC))
@@ -92,7 +96,9 @@ def build(size: float = 1.0, *, seed: int = SEED, until: datetime) -> City:
     ('济川市', 24, 3, 1, 60)
     """
     if not SMALLEST <= size <= LARGEST:
-        raise BadParameter(f"a demo city of size {size} cannot be made; choose from {SMALLEST} to {LARGEST} (1: 1,200 communities)")
+        raise BadParameter(
+            f"a demo city of size {size} cannot be made; choose from {SMALLEST} to {LARGEST} (1: 1,200 communities)"
+        )
     if until.tzinfo is None:
         raise BadParameter(f"until is {until}, a time without a zone; add one, such as +08:00")
     rng = np.random.Generator(np.random.PCG64([seed, 10]))
@@ -105,34 +111,42 @@ def build(size: float = 1.0, *, seed: int = SEED, until: datetime) -> City:
     frames = _frames(drawing, network, where, built)
     frames["addresses"] = _located(addresses.address(where, network, built, rng))
     frames["cameras"] = _located(cameras.mount(round(3000 * size), where, network, built, rng))
-    ground = incidents.survey(seed, *(frames[name] for name in ("communities", "units", "roads", "addresses")), where.towns.names.tolist())
+    ground = incidents.survey(
+        seed, *(frames[name] for name in ("communities", "units", "roads", "addresses")), where.towns.names.tolist()
+    )
     until_s = clock_s(until)
-    history = records.history(ground, records.Stations.of(where.towns.stations.tolist()), until_s - int(HISTORY.total_seconds()), until_s)
+    history = records.history(
+        ground, records.Stations.of(where.towns.stations.tolist()), until_s - int(HISTORY.total_seconds()), until_s
+    )
     frames = {name: _on_earth(frame) for name, frame in frames.items()}
     return City(name=dict(names.CITY), size=size, seed=seed, until=until, **frames, history=history)
 
 
 def clock_s(moment: datetime) -> int:
     """Give an aware moment as seconds since 1970 on the city's clock."""
-    local = moment.astimezone(ZoneInfo(TIME_ZONE))
-    return int((local.replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds())
+    offset = moment.astimezone(ZoneInfo(TIME_ZONE)).utcoffset() or timedelta()
+    return math.floor(moment.timestamp() + offset.total_seconds())
 
 
 def survey(city: City) -> tuple[incidents.Ground, records.Stations]:
     """Look at a finished city as its incidents do: what the replay draws from."""
     frames = [_on_plane(frame) for frame in (city.communities, city.units, city.roads, city.addresses)]
-    return incidents.survey(city.seed, *frames, city.towns["name"].tolist()), records.Stations.of(city.towns["station_code"].tolist())
+    return incidents.survey(city.seed, *frames, city.towns["name"].tolist()), records.Stations.of(
+        city.towns["station_code"].tolist()
+    )
 
 
 def write(city: City, folder: Path) -> None:
-    """Write the city into a folder: one GeoPackage each of its frames, and incidents.csv with the columns of the demo feed."""
+    """Write the city into a folder: a GeoPackage for each of its frames, and incidents.csv for the demo feed file."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in _LAYERS:
         pyogrio.write_dataframe(getattr(city, name), folder / f"{name}.gpkg", layer=name)
     city.history.to_csv(folder / "incidents.csv", index=False, encoding="utf-8")
 
 
-def _frames(drawing: plan.Plan, network: streets.Streets, where: places.Places, built: buildings.Buildings) -> dict[str, geopandas.GeoDataFrame]:
+def _frames(
+    drawing: plan.Plan, network: streets.Streets, where: places.Places, built: buildings.Buildings
+) -> dict[str, geopandas.GeoDataFrame]:
     found = {name: _zones(getattr(where, name), where.towns) for name in ("communities", "units", "patrol_zones")}
     each = np.array([_HOUSEHOLDS_A_FLOOR.get(kind, 0) for kind in built.kinds.tolist()])
     lived_in = built.community >= 0
@@ -140,7 +154,9 @@ def _frames(drawing: plan.Plan, network: streets.Streets, where: places.Places, 
     found["communities"]["households"] = households.astype(np.int64)
     towns = where.towns
     columns = {"town_code": towns.codes, "name": towns.names, "district": towns.districts}
-    found["towns"] = _frame({**columns, "district_code": towns.district_codes, "station_code": towns.stations}, towns.areas)
+    found["towns"] = _frame(
+        {**columns, "district_code": towns.district_codes, "station_code": towns.stations}, towns.areas
+    )
     found["roads"] = _roads(network)
     found["buildings"] = _frame(
         {
@@ -155,7 +171,10 @@ def _frames(drawing: plan.Plan, network: streets.Streets, where: places.Places, 
         built.shapes,
     )
     water = streets.bent(np.array([drawing.river, drawing.lake], dtype=object), drawing.bend, 1.0)
-    found["water"] = _frame({"name": np.array([names.RIVER, names.LAKE], dtype=object), "class": np.array(["river", "lake"], dtype=object)}, water)
+    found["water"] = _frame(
+        {"name": np.array([names.RIVER, names.LAKE], dtype=object), "class": np.array(["river", "lake"], dtype=object)},
+        water,
+    )
     return found
 
 
@@ -168,11 +187,15 @@ def _roads(network: streets.Streets) -> geopandas.GeoDataFrame:
     ids = np.array([f"R{number:06d}" for number in range(1, len(network.lines) + 1)], dtype=object)
     columns = {"road_id": ids, "name": network.roads, "class": network.kinds, "width_m": 2.0 * network.half_width_m()}
     ends = {"from_node": network.tails, "to_node": network.heads}
-    return _frame({**columns, **ends, "start_m": network.start_m.round(1), "end_m": network.end_m.round(1)}, network.lines)
+    return _frame(
+        {**columns, **ends, "start_m": network.start_m.round(1), "end_m": network.end_m.round(1)}, network.lines
+    )
 
 
 def _frame(columns: dict[str, np.ndarray], geometry: np.ndarray) -> geopandas.GeoDataFrame:
-    text = {name: pd.Series(values, dtype="str") if values.dtype == object else values for name, values in columns.items()}
+    text = {
+        name: pd.Series(values, dtype="str") if values.dtype == object else values for name, values in columns.items()
+    }
     return geopandas.GeoDataFrame(text, geometry=geometry)
 
 
@@ -183,10 +206,14 @@ def _located(rows: pd.DataFrame) -> geopandas.GeoDataFrame:
 
 
 def _on_earth(frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
-    moved = shapely.transform(np.asarray(frame.geometry), lambda xy: np.column_stack(records.to_wgs84(xy[:, 0], xy[:, 1])))
+    moved = shapely.transform(
+        np.asarray(frame.geometry), lambda xy: np.column_stack(records.to_wgs84(xy[:, 0], xy[:, 1]))
+    )
     return frame.set_geometry(geopandas.GeoSeries(moved, crs=4326))
 
 
 def _on_plane(frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
-    moved = shapely.transform(np.asarray(frame.geometry), lambda xy: np.column_stack(records.from_wgs84(xy[:, 0], xy[:, 1])))
+    moved = shapely.transform(
+        np.asarray(frame.geometry), lambda xy: np.column_stack(records.from_wgs84(xy[:, 0], xy[:, 1]))
+    )
     return frame.set_geometry(geopandas.GeoSeries(moved), crs=None)

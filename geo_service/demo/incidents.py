@@ -1,8 +1,9 @@
 """What happens in the made-up city: where calls come from and when, month by month.
 
-Places differ: a few have much, most have nothing in a month (a gamma rate for each place, and one for each place and kind).
-Hot spots come, wander and fade within months; a burglary or a theft from a car is followed by others close by within two weeks.
-A month is drawn from (seed, month) alone, so that two histories that end at different moments agree where they overlap.
+Places differ: a few have much, most have nothing in a month (a gamma rate for each place, and one for each place and
+kind). Hot spots come, wander and fade within months; a burglary or a theft from a car is followed by others close by
+within two weeks. A month is drawn from (seed, month) alone, so that two histories that end at different moments agree
+where they overlap.
 """
 
 from dataclasses import dataclass
@@ -83,7 +84,12 @@ class Calls:
 
 
 def survey(
-    seed: int, communities: geopandas.GeoDataFrame, units: geopandas.GeoDataFrame, roads: geopandas.GeoDataFrame, addresses: geopandas.GeoDataFrame, towns: list[str]
+    seed: int,
+    communities: geopandas.GeoDataFrame,
+    units: geopandas.GeoDataFrame,
+    roads: geopandas.GeoDataFrame,
+    addresses: geopandas.GeoDataFrame,
+    towns: list[str],
 ) -> Ground:
     """Look at the city as incidents do.  All frames in metres, with the columns of City."""
     rng = np.random.Generator(np.random.PCG64([seed, 11]))
@@ -93,9 +99,13 @@ def survey(
     kept = np.flatnonzero(place >= 0)
     order = kept[np.argsort(place[kept], kind="stable")]
     groups = Groups(order, np.searchsorted(place[order], np.arange(count + 1)))
-    middles = np.vstack([shapely.get_coordinates(shapely.centroid(np.asarray(frame.geometry))) for frame in (communities, units)])
+    middles = np.vstack(
+        [shapely.get_coordinates(shapely.centroid(np.asarray(frame.geometry))) for frame in (communities, units)]
+    )
     lines, crossing, share = _ways(roads, addresses)
-    homes = np.flatnonzero(addresses["kind"].isin(("building", "farmstead", "door")).to_numpy() & (place >= 0) & (place < len(communities)))
+    homes = np.flatnonzero(
+        addresses["kind"].isin(("building", "farmstead", "door")).to_numpy() & (place >= 0) & (place < len(communities))
+    )
     return Ground(
         seed=seed, x=xy[:, 0], y=xy[:, 1], texts=addresses["text"].to_numpy(dtype=object),
         towns=pd.Index(towns).get_indexer(addresses["town"]), place=place, groups=groups,
@@ -105,7 +115,9 @@ def survey(
     )  # fmt: skip
 
 
-def _place(addresses: geopandas.GeoDataFrame, communities: geopandas.GeoDataFrame, units: geopandas.GeoDataFrame) -> Whole:
+def _place(
+    addresses: geopandas.GeoDataFrame, communities: geopandas.GeoDataFrame, units: geopandas.GeoDataFrame
+) -> Whole:
     """Give the place each address belongs to: its unit, else its community, else the streets; -1 for crossings."""
     home = pd.Index(communities["zone_id"]).get_indexer(addresses["zone_id"])
     unit = pd.Index(units["zone_id"]).get_indexer(addresses["unit_id"])
@@ -130,11 +142,15 @@ def _rates(communities: geopandas.GeoDataFrame, units: geopandas.GeoDataFrame, r
 
 
 def _ways(roads: geopandas.GeoDataFrame, addresses: geopandas.GeoDataFrame) -> tuple[Objects, Whole, Floats]:
-    """Give the stretches of street that lead off a named crossing on one of its two streets: (lines, crossings, weights)."""
+    """Give the stretches that lead off each crossing on one of its two streets: (lines, crossings, weights)."""
     crossings = np.flatnonzero((addresses["kind"] == "crossing").to_numpy())
     points = np.asarray(addresses.geometry)[crossings]
     lines = np.asarray(roads.geometry)
-    weight = roads["class"].map({"ring": 5.0, "arterial": 5.0, "secondary": 3.0, "lane": 1.0, "country": 0.5}).to_numpy(dtype=np.float64)
+    weight = (
+        roads["class"]
+        .map({"ring": 5.0, "arterial": 5.0, "secondary": 3.0, "lane": 1.0, "country": 0.5})
+        .to_numpy(dtype=np.float64)
+    )
     both = np.concatenate([lines, shapely.reverse(lines)])
     crossing, way = shapely.STRtree(shapely.get_point(both, 0)).query(points, "dwithin", 0.5)
     name = np.tile(roads["name"].to_numpy(dtype=object), 2)[way]
@@ -155,7 +171,9 @@ def month_calls(ground: Ground, month: int) -> Calls:
     They come in order of time; the same ground and month give the same calls.
     """
     rng = np.random.Generator(np.random.PCG64([ground.seed, 12, month]))
-    first, last = (int(np.datetime64(m - 1970 * 12, "M").astype("datetime64[D]").astype(np.int64)) for m in (month, month + 1))
+    first, last = (
+        int(np.datetime64(m - 1970 * 12, "M").astype("datetime64[D]").astype(np.int64)) for m in (month, month + 1)
+    )
     days = kinds.days(first, last - first)
     expected = ground.rates * hot(ground, month) * days.mean(axis=1) * (last - first) / 30.44
     number = rng.poisson(expected)
@@ -207,13 +225,17 @@ def locate(ground: Ground, at_s: Whole, kind: Whole, place: Whole, rng: np.rando
     street = np.flatnonzero((place == len(ground.rates) - 1) & (rng.random(len(place)) < 0.67))
     way = np.searchsorted(ground.way_share, rng.random(len(street)))
     line, crossing = ground.way_lines[way], ground.way_crossings[way]
-    far = np.minimum(np.round(rng.uniform(-60.0, _OFFSET_M, len(street)), -1), np.floor(shapely.length(line) / 10.0) * 10.0 - 10.0)
+    far = np.minimum(
+        np.round(rng.uniform(-60.0, _OFFSET_M, len(street)), -1), np.floor(shapely.length(line) / 10.0) * 10.0 - 10.0
+    )
     far = np.maximum(far, 0.0)
     at = shapely.get_coordinates(shapely.line_interpolate_point(line, far))
     x[street], y[street], towns[street] = at[:, 0], at[:, 1], ground.towns[crossing]
     away = at - np.column_stack([ground.x[crossing], ground.y[crossing]])
     word = _DIRECTIONS[np.round(np.arctan2(away[:, 0], away[:, 1]) / (np.pi / 4.0)).astype(np.int64) % 8]
-    for i, text, direction, metres in zip(street.tolist(), ground.texts[crossing].tolist(), word.tolist(), far.tolist(), strict=True):
+    for i, text, direction, metres in zip(
+        street.tolist(), ground.texts[crossing].tolist(), word.tolist(), far.tolist(), strict=True
+    ):
         texts[i] = f"{text}{direction}{metres:.0f}米" if metres else text
     return Calls(at_s, kind, x, y, texts, towns)
 
@@ -227,7 +249,9 @@ def _with_repeats(ground: Ground, calls: Calls, rng: np.random.Generator) -> Cal
     day = (calls.at_s[parent] + wait * DAY_S).astype(np.int64) // DAY_S
     at_s = day * DAY_S + _times(kind, ground.hours, rng)
     spread = np.where(rng.random(len(parent)) < _SAME_ADDRESS, 0.0, _REPEAT_M)
-    wished = shapely.points(calls.x[parent] + rng.normal(size=len(parent)) * spread, calls.y[parent] + rng.normal(size=len(parent)) * spread)
+    wished = shapely.points(
+        calls.x[parent] + rng.normal(size=len(parent)) * spread, calls.y[parent] + rng.normal(size=len(parent)) * spread
+    )
     nearest = ground.home_tree.query_nearest(wished, all_matches=False)[1] if len(parent) else np.empty(0, np.int64)
     spot = ground.homes[nearest]
     near = np.hypot(ground.x[spot] - calls.x[parent], ground.y[spot] - calls.y[parent]) < 400.0

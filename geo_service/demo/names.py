@@ -1,9 +1,10 @@
-"""Names of the made-up city: roads, compounds, villages, towns, units.  Composed from characters, copied from no gazetteer.
+"""Names of the made-up city: roads, compounds, villages, towns, units.
 
-Within one city a name is given once, except villages: a few names repeat in other towns, as they do in life.
+They are composed from characters and copied from no gazetteer.  Within one city a name is given once, except
+villages: a few names repeat in other towns, as they do in life.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -15,11 +16,32 @@ DISTRICTS = ("任安区", "泗源区", "高新区", "汶清县", "凫川县")  #
 
 _FIRST = "光文明兴永安和长吉祥瑞德仁崇建新华春秋清泰云龙凤金银玉宝翠碧锦景康宁福禄丰乐嘉佳静雅朝晨望汇"
 _SECOND = "河山水源华康宁平泰昌盛阳林泉溪湖桥门园台城岭峰原川海江洲浦月星辰霞晖苑庭圃陵塘池堤岸坊津渡"
-_COMPOUND = ("花园", "小区", "家园", "嘉园", "佳苑", "名邸", "新村", "公寓", "华府", "新城", "雅居", "水岸", "华庭", "上院")
-_SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯董程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜"
+_COMPOUND = (
+    "花园",
+    "小区",
+    "家园",
+    "嘉园",
+    "佳苑",
+    "名邸",
+    "新村",
+    "公寓",
+    "华府",
+    "新城",
+    "雅居",
+    "水岸",
+    "华庭",
+    "上院",
+)
+_SURNAMES = (
+    "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯董程曹袁邓许傅沈曾彭吕苏卢"
+    "蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜"
+)
 _SIDES = ("", "", "", "前", "后", "东", "西", "南", "北", "大", "小")
 _SETTLEMENTS = ("庄", "楼", "集", "店", "营", "铺", "寨", "堂", "屯", "口", "桥", "阁", "堌堆", "家洼")
-_REAL = frozenset({"宁津", "乐陵", "清河", "新河", "清江", "丽江", "金堂", "长宁", "长岭", "泰宁", "泰康", "新津", "永康", "永川", "永宁", "永泰", "龙川", "龙门", "龙泉", "仁川", "云霞", "文昌", "金门", "华阴", "华宁", "安康", "安宁", "安平", "德阳", "德昌", "德清", "兴山", "兴平", "兴宁", "清水", "清源", "银川", "金川", "景宁", "福山", "福州", "康平", "宁河", "乐山", "乐平", "乐昌", "丰台", "丰宁", "汇川"})
+_REAL = (  # places in life, two characters each
+    "宁津乐陵清河新河清江丽江金堂长宁长岭泰宁泰康新津永康永川永宁永泰龙川龙门龙泉仁川云霞文昌金门华阴华宁安康安宁安平德阳德昌德清兴山兴平兴宁清水清源银川金川景宁福山"
+    "福州康平宁河乐山乐平乐昌丰台丰宁汇川"
+)
 _REPEATED = 0.03  # share of villages that carry another village's name
 _NUMERALS = "一二三四五六七八九十"
 
@@ -28,7 +50,8 @@ class Names:
     """Draws names that have not been given yet."""
 
     def __init__(self, rng: np.random.Generator) -> None:
-        pairs = [a + b for a in _FIRST for b in _SECOND if a != b and a + b not in _REAL]
+        real = {_REAL[i : i + 2] for i in range(0, len(_REAL), 2)}
+        pairs = [a + b for a in _FIRST for b in _SECOND if a != b and a + b not in real]
         self._stems = [pairs[i] for i in rng.permutation(len(pairs)).tolist()]
         self._rng = rng
         self._given: set[str] = set()
@@ -64,7 +87,11 @@ class Names:
             return f"{CITY['zh']}第{numeral}人民医院" if nth < 4 else self._new(lambda: self._any(self._stems) + "医院")
         if kind == "school":
             ends = (f"第{numeral}中学", "")
-            return f"{city}{ends[0]}" if nth % 3 == 0 else self._new(lambda: self._any(self._stems) + ("小学", "学校")[nth % 2])
+            return (
+                f"{city}{ends[0]}"
+                if nth % 3 == 0
+                else self._new(lambda: self._any(self._stems) + ("小学", "学校")[nth % 2])
+            )
         if kind == "station":
             return (f"{city}站", f"{city}汽车总站", f"{city}东站")[nth] if nth < 3 else f"{stem}汽车站"
         ends = {
@@ -79,7 +106,7 @@ class Names:
     def _any(self, choices: Sequence[str]) -> str:
         return choices[int(self._rng.integers(len(choices)))]
 
-    def _new(self, draw) -> str:
+    def _new(self, draw: Callable[[], str]) -> str:
         for attempt in range(1000):
             name = draw() if attempt < 20 else f"{draw()}{_ordinal(attempt)}期"
             if name not in self._given:

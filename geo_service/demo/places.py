@@ -1,8 +1,8 @@
 """The places of the made-up city: towns, communities (compounds and villages), units and patrol zones, in metres.
 
-Compounds stand on the blocks between streets, two of them sharing a wall where a block was large; villages lie in the country.
-Units stand on blocks of their own beside communities, or inside one, as a school does in its compound.  No two communities
-overlap, no two units, no two patrol zones; patrol zones tile the built-up area.
+Compounds stand on the blocks between streets, two of them sharing a wall where a block was large; villages lie in the
+country. Units stand on blocks of their own beside communities, or inside one, as a school does in its compound.  No
+two communities overlap, no two units, no two patrol zones; patrol zones tile the built-up area.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _UNITS = {
     "station": (0.05, 0.0),
     "scenic": (0.05, 0.0),
     "market": (0.18, 0.7),
-    "bank": (0.22, 0.9),
+    "bank": (0.22, 1.0),
     "venue": (0.10, 0.2),
 }
 _SHARED_BLOCK_M2 = 72_000.0  # a residential block of about this size and more is divided between two compounds
@@ -35,7 +35,7 @@ Whole = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Towns:
-    """Townships and street offices: codes of 9 digits, names, districts, police stations (12 digits), areas, seats (n, 2)."""
+    """Street offices, towns and townships: codes (9 digits), police stations (12 digits), areas, seats (n, 2)."""
 
     codes: Objects
     names: Objects
@@ -73,7 +73,9 @@ class Places:
     uses: Objects
 
 
-def settle(drawing: Plan, network: streets.Streets, counts: dict[str, int], rng: np.random.Generator, naming: names.Names) -> Places:
+def settle(
+    drawing: Plan, network: streets.Streets, counts: dict[str, int], rng: np.random.Generator, naming: names.Names
+) -> Places:
     """Put the places on the plan: as many of each kind as `counts` says (communities, units, patrol_zones)."""
     dry, wet = streets.faces(network, drawing)
     blocks = streets.blocks(network, dry)
@@ -122,11 +124,15 @@ def _villages(drawing: Plan, network: streets.Streets, rng: np.random.Generator)
     large = np.isin(network.kinds, ("ring", "arterial", "secondary"))
     village, road = shapely.STRtree(network.lines[large]).query(villages, "intersects")
     for i, line in zip(village.tolist(), network.lines[large][road].tolist(), strict=True):
-        villages[i] = max(pieces(villages[i].difference(line.buffer(24.0)), shapely.Polygon), key=lambda part: part.area)
+        villages[i] = max(
+            pieces(villages[i].difference(line.buffer(24.0)), shapely.Polygon), key=lambda part: part.area
+        )
     return villages
 
 
-def _compounds(blocks: Objects, centrality: Floats, count: int, rng: np.random.Generator) -> tuple[Objects, Objects, Objects]:
+def _compounds(
+    blocks: Objects, centrality: Floats, count: int, rng: np.random.Generator
+) -> tuple[Objects, Objects, Objects]:
     """Choose the residential blocks; give the compounds, the other blocks and their uses.
 
     The centre keeps more of its blocks for shops, the fringe for works and fields.
@@ -168,7 +174,9 @@ def _halved(block: shapely.Polygon, rng: np.random.Generator) -> list[shapely.Po
     origin, along, across = axes(block)
     at, jog, turn = rng.uniform(0.42, 0.58), rng.uniform(-0.07, 0.07), rng.uniform(0.35, 0.65)
     wall = [(at, -0.1), (at, turn), (at + jog, turn), (at + jog, 1.1)]
-    parts = pieces(ops.split(block, shapely.LineString([origin + u * along + v * across for u, v in wall])), shapely.Polygon)
+    parts = pieces(
+        ops.split(block, shapely.LineString([origin + u * along + v * across for u, v in wall])), shapely.Polygon
+    )
     return parts if len(parts) == 2 else _halved_straight(block, origin, along, across)
 
 
@@ -196,7 +204,9 @@ def _spread(points: Floats, count: int, start: int) -> Floats:
     return points[chosen]
 
 
-def _towns(drawing: Plan, blocks: Floats, seats: Floats, villages: Floats, rng: np.random.Generator, naming: names.Names) -> Towns:
+def _towns(
+    drawing: Plan, blocks: Floats, seats: Floats, villages: Floats, rng: np.random.Generator, naming: names.Names
+) -> Towns:
     """Divide the municipality: street offices in the city, towns and townships around it."""
     inner = _spread(blocks[rng.permutation(len(blocks))], max(2, round(11 * drawing.scale)), 0)
     around = np.vstack([seats, _spread(villages, max(2, round(9 * drawing.scale)), 0)]) if len(villages) else seats
@@ -212,7 +222,10 @@ def _towns(drawing: Plan, blocks: Floats, seats: Floats, villages: Floats, rng: 
         labels.append(naming.stem() + ("街道", "镇", "乡")[k])
     parents = [f"{names.CITY_CODE}{d + 1:02d}" for d in district.tolist()]
     stations = [f"{parent}{50 + number:02d}0000" for number, parent in enumerate(parents, 1)]
-    texts = [np.array(text, dtype=object) for text in (codes, labels, [names.DISTRICTS[d] for d in district.tolist()], parents, stations)]
+    texts = [
+        np.array(text, dtype=object)
+        for text in (codes, labels, [names.DISTRICTS[d] for d in district.tolist()], parents, stations)
+    ]
     return Towns(*texts, areas, every)
 
 
@@ -247,14 +260,26 @@ class _Unit:
 
 
 def _units(
-    count: int, communities: Zoned, blocks: Objects, uses: Objects, drawing: Plan, rng: np.random.Generator, naming: names.Names
+    count: int,
+    communities: Zoned,
+    blocks: Objects,
+    uses: Objects,
+    drawing: Plan,
+    rng: np.random.Generator,
+    naming: names.Names,
 ) -> tuple[list[_Unit], Objects, Objects]:
     """Place the units; give them and the blocks that are left with their uses."""
-    hosts = rng.permutation(np.flatnonzero((communities.classes == "residential") | (rng.random(len(communities.ids)) < 0.2))).tolist()
+    hosts = rng.permutation(
+        np.flatnonzero((communities.classes == "residential") | (rng.random(len(communities.ids)) < 0.2))
+    ).tolist()
     free = np.ones(len(blocks), dtype=bool)
     area, centre = shapely.area(blocks), np.hypot(*centroids(blocks).T) / drawing.settlements[0].half_x
     water = shapely.union_all(streets.bent(np.array([drawing.river, drawing.lake], dtype=object), drawing.bend, 0.0))
-    pull = {"scenic": -shapely.distance(blocks, water) / 300.0, "station": -6.0 * np.abs(centre - 0.75), "venue": -3.0 * centre}
+    pull = {
+        "scenic": -shapely.distance(blocks, water) / 300.0,
+        "station": -6.0 * np.abs(centre - 0.75),
+        "venue": -3.0 * centre,
+    }
     found: list[_Unit] = []
     for kind, nth in _wanted(count):
         fits = free & (area > 7000.0) & (area < 95_000.0) & (_compactness(blocks) > 0.35)
@@ -299,7 +324,9 @@ def _corner(host: shapely.Polygon, kind: str, rng: np.random.Generator) -> shape
 
 def _units_of(units: list[_Unit], towns: Towns) -> Zoned:
     areas = np.array([unit.area for unit in units], dtype=object)
-    labels, kinds = (np.array(list(text), dtype=object) for text in zip(*((u.name, u.kind) for u in units), strict=True))
+    labels, kinds = (
+        np.array(list(text), dtype=object) for text in zip(*((u.name, u.kind) for u in units), strict=True)
+    )
     ids = np.array([f"{names.CITY_CODE}NB{number:05d}" for number in range(1, len(units) + 1)], dtype=object)
     return Zoned(areas, labels, kinds, towns.of(centroids(areas)), ids)
 
@@ -312,13 +339,26 @@ def _patrol_zones(
     Zones are smaller towards the centre, where the work is; their borders run along the middle of streets.
     """
     xy = centroids(faces)
-    small = streets.bent(np.array([s.edge for s in drawing.settlements if s.half_y < 1000.0 and not s.is_city], dtype=object), drawing.bend, 0.0)
-    town, held = shapely.STRtree(small).query(shapely.points(xy), "within") if len(small) and count > 2 * len(small) else (np.empty(0, int),) * 2
+    small = streets.bent(
+        np.array([s.edge for s in drawing.settlements if s.half_y < 1000.0 and not s.is_city], dtype=object),
+        drawing.bend,
+        0.0,
+    )
+    town, held = (
+        shapely.STRtree(small).query(shapely.points(xy), "within")
+        if len(small) and count > 2 * len(small)
+        else (np.empty(0, int),) * 2
+    )
     zone = np.full(len(faces), -1, dtype=np.int64)
     zone[town] = held
     own = len(np.unique(held))
     city = np.flatnonzero(zone < 0)
-    zone[city] = own + _alike(xy[city], shapely.area(faces[city]) / (0.3 + np.hypot(*xy[city].T) / drawing.settlements[0].half_x), count - own, rng)
+    zone[city] = own + _alike(
+        xy[city],
+        shapely.area(faces[city]) / (0.3 + np.hypot(*xy[city].T) / drawing.settlements[0].half_x),
+        count - own,
+        rng,
+    )
     zone = _joined(zone, faces)
     areas = np.array([shapely.coverage_union_all(faces[zone == z]) for z in range(int(zone.max()) + 1)], dtype=object)
     areas = shapely.coverage_simplify(areas, 4.0)
@@ -335,7 +375,9 @@ def _alike(xy: Floats, work: Floats, count: int, rng: np.random.Generator) -> Wh
         group = np.hypot(xy[:, None, 0] - seeds[:, 0], xy[:, None, 1] - seeds[:, 1]).argmin(axis=1)
         mass = np.bincount(group, work, count)
         held = mass > 0.0
-        seeds[held] = np.column_stack([np.bincount(group, work * xy[:, axis], count) for axis in (0, 1)])[held] / mass[held, None]
+        seeds[held] = (
+            np.column_stack([np.bincount(group, work * xy[:, axis], count) for axis in (0, 1)])[held] / mass[held, None]
+        )
     return np.unique(group, return_inverse=True)[1]
 
 

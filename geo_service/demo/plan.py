@@ -1,10 +1,11 @@
 """The plan of the made-up city: water, settlements, villages and street lines, drawn straight and then bent.
 
-Everything is drawn in a frame of metres with the centre at 0, 0 and streets along its axes, where splitting blocks is cheap and
-exact.  streets.py cuts the lines at their crossings and `Bend` gives the whole a natural run.  Sizes grow with the root of
-`scale`, so that density stays the same.
+Everything is drawn in a frame of metres with the centre at 0, 0 and streets along its axes, where splitting blocks is
+cheap and exact.  streets.py cuts the lines at their crossings and `Bend` gives the whole a natural run.  Sizes grow
+with the root of `scale`, so that density stays the same.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +31,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Line:
-    """A street before it is cut: its run in the frame, its class, its name, and how far along the road it begins [m]."""
+    """A street before it is cut: its run in the frame, its class and name, and where along the road it begins [m]."""
 
     geometry: shapely.LineString
     kind: str
@@ -56,7 +57,7 @@ class Settlement:
 
 @dataclass(frozen=True)
 class Plan:
-    """The drawing: lines, settlements (the city first), water bodies by name, village centres, the municipality's edge."""
+    """The drawing: lines, settlements (the city first), water, village centres (n, 2), the municipality's edge."""
 
     scale: float
     lines: list[Line]
@@ -72,7 +73,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Bend:
-    """A smooth shift of the plane that turns straight streets into lifelike ones; it never folds (slopes add up to 0.51 at worst)."""
+    """A smooth shift of the plane that gives straight streets a natural run.
+
+    It never folds: the slopes of its waves add up to 0.51 at worst.
+    """
 
     waves: Floats  # rows of (wave number x, wave number y, phase, shift x [m], shift y [m])
     turn: float  # [rad]
@@ -95,7 +99,7 @@ def draw(scale: float, villages: int, rng: np.random.Generator, naming: names.Na
     towns = _towns(max(1, round(8 * scale)), half, [shore, corridor], rng)
     water = shapely.union_all([corridor, shore])
     centres = _villages(villages, [city, *towns], water, rng)
-    edge = _edge(centres, root, rng)
+    edge = _edge(np.vstack([centres, *((s.x, s.y) for s in towns)]), root, rng)
     river = max(pieces(river.intersection(edge), shapely.Polygon), key=lambda part: part.area)
     settled = [city, *towns]
     lines = [*_city_lines(city, water, shore, rng, naming), *banks, _line(shore.exterior, "secondary", "环湖路")]
@@ -122,7 +126,13 @@ def _bend(rng: np.random.Generator) -> Bend:
     size = 0.085 * length / (2.0 * np.pi)  # each wave bends a street by at most 0.085 rad
     push = rng.uniform(0.0, 2.0 * np.pi, 6)
     k = 2.0 * np.pi / length
-    waves = [k * np.cos(heading), k * np.sin(heading), rng.uniform(0.0, 2.0 * np.pi, 6), size * np.cos(push), size * np.sin(push)]
+    waves = [
+        k * np.cos(heading),
+        k * np.sin(heading),
+        rng.uniform(0.0, 2.0 * np.pi, 6),
+        size * np.cos(push),
+        size * np.sin(push),
+    ]
     return Bend(np.column_stack(waves), float(rng.uniform(-0.06, 0.06)))
 
 
@@ -145,14 +155,20 @@ def _river(half: float, reach: float, rng: np.random.Generator) -> tuple[shapely
 
 def _lake(half: float, rng: np.random.Generator) -> tuple[shapely.Polygon, shapely.Polygon]:
     angle = np.linspace(0.0, 2.0 * np.pi, 72, endpoint=False)
-    radius = 0.40 * half * (1.0 + 0.16 * np.sin(2 * angle + rng.uniform(0, 6)) + 0.09 * np.sin(3 * angle + rng.uniform(0, 6)))
+    radius = (
+        0.40
+        * half
+        * (1.0 + 0.16 * np.sin(2 * angle + rng.uniform(0, 6)) + 0.09 * np.sin(3 * angle + rng.uniform(0, 6)))
+    )
     ring = np.column_stack([-1.05 * half + 1.25 * radius * np.cos(angle), -0.92 * half + radius * np.sin(angle)])
     lake = shapely.Polygon(ring)
     return lake, lake.buffer(55.0, quad_segs=3).simplify(2.0)
 
 
 def _settlement(x: float, y: float, half_x: float, half_y: float, roundness: float) -> Settlement:
-    return Settlement(x, y, half_x, half_y, _rounded(x - half_x, y - half_y, x + half_x, y + half_y, roundness * half_y))
+    return Settlement(
+        x, y, half_x, half_y, _rounded(x - half_x, y - half_y, x + half_x, y + half_y, roundness * half_y)
+    )
 
 
 def _rounded(west: float, south: float, east: float, north: float, radius: float) -> shapely.Polygon:
@@ -161,7 +177,7 @@ def _rounded(west: float, south: float, east: float, north: float, radius: float
 
 
 def _towns(count: int, half: float, water: list[shapely.Polygon], rng: np.random.Generator) -> list[Settlement]:
-    """Place a suburb at the city's western gate (in a large city) and small towns in a wreath around it, clear of the water."""
+    """Place a suburb at a large city's western gate, and small towns in a wreath around, clear of the water."""
     wet = shapely.union_all(water)
     suburb = _settlement(-1.24 * half, 0.30 * half, 0.24 * half, 0.34 * half, 0.3)
     found = [suburb] if count > 3 else []
@@ -170,7 +186,9 @@ def _towns(count: int, half: float, water: list[shapely.Polygon], rng: np.random
         for attempt in range(60):
             angle = start + 2.0 * np.pi * (i + rng.uniform(-0.25, 0.25)) / count + attempt * 0.1
             far = 1.25 * half + _TOWN_HALF_M + half * rng.uniform(0.35, 0.95) + 900.0
-            town = _settlement(far * np.cos(angle), far * np.sin(angle), *(_TOWN_HALF_M * rng.uniform(0.85, 1.15, 2)), 0.2)
+            town = _settlement(
+                far * np.cos(angle), far * np.sin(angle), *(_TOWN_HALF_M * rng.uniform(0.85, 1.15, 2)), 0.2
+            )
             clear = all(town.edge.distance(other.edge) > 900.0 for other in found)
             if clear and wet.distance(town.edge) > 250.0:
                 found.append(town)
@@ -187,14 +205,18 @@ def _villages(count: int, settled: list[Settlement], water: BaseGeometry, rng: n
     xy = np.column_stack([(i + 0.5 * (j % 2)).ravel(), (0.87 * j).ravel()]) * _VILLAGE_STEP_M
     xy = xy + rng.uniform(-0.24, 0.24, xy.shape) * _VILLAGE_STEP_M
     points = shapely.points(xy)
-    clear = (shapely.distance(points, built) > 420.0) & (shapely.distance(points, water) > 330.0) & (rng.random(len(xy)) > 0.12)
+    clear = (
+        (shapely.distance(points, built) > 420.0)
+        & (shapely.distance(points, water) > 330.0)
+        & (rng.random(len(xy)) > 0.12)
+    )
     order = np.argsort(np.hypot(*xy[clear].T) * rng.uniform(0.93, 1.07, clear.sum()), kind="stable")
     return xy[clear][order[:count]]
 
 
-def _edge(villages: Floats, root: float, rng: np.random.Generator) -> shapely.Polygon:
+def _edge(settled: Floats, root: float, rng: np.random.Generator) -> shapely.Polygon:
     """Draw the municipality's border around everything settled."""
-    reach = max(float(np.hypot(*villages.T).max(initial=0.0)), _CITY_HALF_M * root * 1.5) + 900.0
+    reach = max(float(np.hypot(*settled.T).max(initial=0.0)), _CITY_HALF_M * root * 1.5) + 900.0
     angle = np.linspace(0.0, 2.0 * np.pi, 90, endpoint=False)
     wobble = 1.04 + 0.03 * np.sin(3 * angle + rng.uniform(0, 6)) + 0.015 * np.sin(11 * angle + rng.uniform(0, 6))
     return shapely.Polygon(np.column_stack([np.cos(angle), np.sin(angle)]) * (reach * wobble)[:, None])
@@ -213,13 +235,12 @@ def _lattice(half: float, step: float, rng: np.random.Generator) -> Floats:
 def _city_lines(
     city: Settlement, water: BaseGeometry, shore: BaseGeometry, rng: np.random.Generator, naming: names.Names
 ) -> list[Line]:
-    """Draw rings, main streets and secondary streets of the city.  Main streets bridge the river; nothing enters the lake."""
+    """Draw the city's rings, main streets (they bridge the river) and secondary streets; none enters the lake."""
     xs, ys = _lattice(city.half_x, 930.0, rng), _lattice(city.half_y, 930.0, rng)
     drawn = [Line(ring, "ring", name) for ring, name in _rings(xs, ys, city)]
-    for x in xs[1:-1]:
-        drawn.append(Line(shapely.LineString([(x, -city.half_y), (x, city.half_y)]), "arterial", naming.stem() + "路"))
-    for y in ys[1:-1]:
-        drawn.append(Line(shapely.LineString([(-city.half_x, y), (city.half_x, y)]), "arterial", naming.stem() + "大街"))
+    ends = [([(x, -city.half_y), (x, city.half_y)], "路") for x in xs[1:-1]]
+    ends += [([(-city.half_x, y), (city.half_x, y)], "大街") for y in ys[1:-1]]
+    drawn += [Line(shapely.LineString(pair), "arterial", naming.stem() + word) for pair, word in ends]
     if len(xs) > 7:
         corner = (xs[len(xs) // 2 + 2], ys[len(ys) // 2 + 2])
         drawn.append(Line(shapely.LineString([corner, (city.half_x, city.half_y)]), "arterial", naming.stem() + "大道"))
@@ -231,7 +252,8 @@ def _city_lines(
 
 
 def _clipped(line: Line, within: BaseGeometry, without: BaseGeometry) -> list[Line]:
-    kept = line.geometry.intersection(within).difference(without)
+    inside = line.geometry if line.geometry.is_ring else line.geometry.intersection(within)
+    kept = shapely.line_merge(inside.difference(without))
     parts = pieces(kept, shapely.LineString)
     starts = [float(line.geometry.line_locate_point(shapely.Point(part.coords[0]))) for part in parts]
     longest = [(part, start) for part, start in zip(parts, starts, strict=True) if part.length > 40.0]
@@ -263,10 +285,12 @@ def _rings(xs: Floats, ys: Floats, city: Settlement) -> list[tuple[shapely.LineS
     return rings
 
 
-def _secondary(across: Floats, along: Floats, upright: bool, rng: np.random.Generator, naming: names.Names) -> list[Line]:
+def _secondary(
+    across: Floats, along: Floats, upright: bool, rng: np.random.Generator, naming: names.Names
+) -> list[Line]:
     """Halve the gaps between main streets; each street runs through some cells and stops at others."""
     found = []
-    for low, high in zip(across, across[1:], strict=False):
+    for low, high in itertools.pairwise(across.tolist()):
         at = low + (high - low) * rng.uniform(0.42, 0.58)
         runs = rng.random(len(along) - 1) < 0.88
         if high - low < 560.0:
@@ -304,7 +328,7 @@ def _town_lines(town: Settlement, rng: np.random.Generator, naming: names.Names)
 def _highways(
     city_lines: list[Line], settled: list[Settlement], edge: shapely.Polygon, shore: BaseGeometry, naming: names.Names
 ) -> list[Line]:
-    """Draw the roads that leave the city where a main street ends: one to each town, one to the border in each direction."""
+    """Draw the roads that leave the city where a main street ends: to each town, and to the border."""
     city, reach = settled[0], float(np.hypot(*shapely.get_coordinates(edge).T).max())
     streets = [line.geometry for line in city_lines if line.kind == "arterial"]
     tips = np.vstack([np.array(street.coords)[[0, -1]] for street in streets])
@@ -358,7 +382,11 @@ def _chords(face: shapely.Polygon, target: float, rng: np.random.Generator) -> l
         low, high = (west, east) if upright else (south, north)
         at = low + (high - low) * rng.uniform(0.40, 0.60)
         cut = shapely.LineString([(at, south), (at, north)] if upright else [(west, at), (east, at)])
-        halves = [(west, south, at, north), (at, south, east, north)] if upright else [(west, south, east, at), (west, at, east, north)]
+        halves = (
+            [(west, south, at, north), (at, south, east, north)]
+            if upright
+            else [(west, south, east, at), (west, at, east, north)]
+        )
         chords = pieces(cut.intersection(block), shapely.LineString)
         if not chords:
             continue
@@ -388,11 +416,13 @@ def _gates(settlement: Settlement) -> Floats:
 
 
 def _neighbours(xy: Floats) -> npt.NDArray[np.int64]:
-    """Give the pairs of neighbours of a triangulation with no third point near the middle between them, each pair once."""
+    """Give the neighbours of a triangulation with no third point near the middle between them, each pair once."""
     edges = shapely.get_parts(shapely.delaunay_triangles(shapely.multipoints(xy), only_edges=True))
     ends = shapely.get_coordinates(edges).reshape(-1, 2, 2)
     index = {tuple(point): i for i, point in enumerate(xy.tolist())}
-    pairs = np.array([sorted((index[tuple(a)], index[tuple(b)])) for a, b in ends.tolist()], dtype=np.int64).reshape(-1, 2)
+    pairs = np.array([sorted((index[tuple(a)], index[tuple(b)])) for a, b in ends.tolist()], dtype=np.int64).reshape(
+        -1, 2
+    )
     pairs = np.unique(pairs, axis=0)
     first, second = xy[pairs[:, 0]], xy[pairs[:, 1]]
     reach = 0.6 * np.hypot(*(first - second).T)

@@ -1,7 +1,7 @@
 """Call records (接警单) of the made-up city, as its dispatch platform hands them over: text columns, typed by people.
 
-Stations send WGS 84, CGCS2000, GCJ-02 or BD-09; some records have no position or no place, some are sent twice, some are
-typed anew after the officers' feedback, and about one in a thousand is broken.  No column is about a person.
+Stations send WGS 84, CGCS2000, GCJ-02 or BD-09; some records have no position or no place, some are sent twice, some
+are typed anew after the officers' feedback, and about one in a thousand is broken.  No column is about a person.
 """
 
 import functools
@@ -18,8 +18,8 @@ from geo_service.demo.kinds import KINDS
 from geo_service.geography import crs
 
 COLUMNS = (
-    "接警编号", "报警时间", "发生时间起", "发生时间止", "警情地址", "经度", "纬度", "坐标系", "警情类别代码", "反馈类别代码",
-    "更新时间", "管辖单位代码",
+    "接警编号", "报警时间", "发生时间起", "发生时间止", "警情地址", "经度", "纬度", "坐标系", "警情类别代码",
+    "反馈类别代码", "更新时间", "管辖单位代码",
 )  # fmt: skip
 SYSTEMS = ("WGS84", "WGS84", "CGCS2000", "GCJ02", "BD09", "WGS84", "WGS84", "WGS84")  # of the stations, in turn
 PLANE = 4548  # CGCS2000 / 3-degree Gauss-Krueger CM 117E [m]
@@ -51,11 +51,14 @@ class Stations:
     @staticmethod
     def of(codes: list[str]) -> "Stations":
         """Give each station its coordinate system, in turn."""
-        return Stations(np.array(codes, dtype=object), np.array([SYSTEMS[i % len(SYSTEMS)] for i in range(len(codes))], dtype=object))
+        return Stations(
+            np.array(codes, dtype=object),
+            np.array([SYSTEMS[i % len(SYSTEMS)] for i in range(len(codes))], dtype=object),
+        )
 
 
 def write(calls: Calls, serials: list[str], stations: Stations, until_s: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Write calls as records, one row each and in their order, as they stand at `until_s`: later feedback is not known yet."""
+    """Write calls as records, a row each, as they stand at `until_s`: later feedback is not known yet."""
     kind, count = calls.kind, len(calls.kind)
     codes = _codes(kind, rng)
     feedback_s = calls.at_s + (1800 + rng.exponential(_FEEDBACK_H * 3600.0, count)).astype(np.int64)
@@ -70,7 +73,8 @@ def write(calls: Calls, serials: list[str], stations: Stations, until_s: int, rn
     day = written(calls.at_s, "%y%m%d")
     columns = (
         np.array([f"J{u[:8]}{d}{s}" for u, d, s in zip(unit.tolist(), day, serials, strict=True)], dtype=object),
-        written(calls.at_s), written(begin), np.where(end > 0, written(end), ""), _places(calls.texts, rng), lon, lat, system,
+        written(calls.at_s),
+        written(begin), np.where(end > 0, written(end), ""), _places(calls.texts, rng), lon, lat, system,
         codes, fed_back, written(np.where(spoken, feedback_s, first_s)), unit,
     )  # fmt: skip
     frame = pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)), dtype="str")
@@ -150,7 +154,11 @@ def _occurred(calls: Calls, rng: np.random.Generator) -> tuple[Whole, Whole]:
     window = np.array([kind.window_h for kind in KINDS])[calls.kind] * 3600.0
     since = rng.gamma(2.0, 0.5, len(window))
     end = calls.at_s - (600.0 + 3000.0 * rng.random(len(window))).astype(np.int64)
-    begin = np.where(window > 0.0, end - (600.0 + window * since).astype(np.int64), calls.at_s - (120.0 + 900.0 * since).astype(np.int64))
+    begin = np.where(
+        window > 0.0,
+        end - (600.0 + window * since).astype(np.int64),
+        calls.at_s - (120.0 + 900.0 * since).astype(np.int64),
+    )
     return begin, np.where(window > 0.0, end, 0)
 
 
@@ -180,7 +188,7 @@ def _places(texts: Objects, rng: np.random.Generator) -> Objects:
 
 
 def history(ground: incidents.Ground, stations: Stations, start_s: int, until_s: int) -> pd.DataFrame:
-    """Give the records of all calls from `start_s` up to `until_s` (seconds on the city's clock), in order of their calls."""
+    """Give the records of all calls from `start_s` up to `until_s` [s on the city's clock], by month and time."""
     months = range(incidents.month_of(start_s - 15 * DAY_S), incidents.month_of(until_s) + 1)
     parts = []
     for month in months:

@@ -1,9 +1,9 @@
 """The live feed of the made-up city: calls keep coming, stamped with the present, and feedback follows them.
 
-The stream is fixed by (city, seed, pace): call number i, counted from a fixed moment, is always the same call, whoever asks and
-however often.  A newcomer is to see places change colour within a minute, so calls come some hundred times faster than in life;
-to keep the month's counts lifelike however long the demo runs, all but a few live calls are closed by feedback as "no case" some
-time later and leave the counts again.
+The stream is fixed by (city, seed, pace): call number i, counted from a fixed moment, is always the same call,
+whoever asks and however often.  A newcomer is to see places change colour within a minute, so calls come some hundred
+times faster than in life; to keep the month's counts lifelike however long the demo runs, all but a few live calls
+are closed by feedback as "no case" some time later and leave the counts again.
 """
 
 import math
@@ -39,7 +39,7 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class _Month:
-    """Where live calls of a month come from: cumulative shares of kinds, and of places for each kind (kinds, places)."""
+    """Where a month's live calls come from: cumulative shares of kinds, and of places by kind (kinds, places)."""
 
     kinds: Floats
     places: Floats
@@ -47,7 +47,7 @@ class _Month:
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Calls that follow one another: records as first sent, whether and to what they are retyped, whether they are closed."""
+    """Calls that follow one another: records as first sent, whether and to what they are retyped, if closed."""
 
     records: pd.DataFrame
     retyped: Flags
@@ -73,10 +73,11 @@ class Replay:
         return number if _EPOCH_S + self._seconds(np.array([number]))[0] <= clock_s(moment) else number - 1
 
     def rows(self, first: int, last: int, origin: int) -> pd.DataFrame:
-        """Give the records sent from call `first` to call `last`, both included: new calls, and feedback to earlier ones.
+        """Give the records sent from call `first` to call `last`, both included.
 
-        Feedback to calls before `origin` is left out.  After a long silence only the newest calls are given, and feedback to
-        those that were given before it: what came and was closed in between is over.
+        They are new calls and feedback to earlier ones.  Feedback to calls before `origin` is left out.  After a long
+        silence only the newest calls are given, and feedback to those that were given before it: what came and was
+        closed in between is over.
         """
         newest = max(first, last - 2 * self.open_calls + 1)
         calls = np.arange(newest, last + 1)
@@ -89,7 +90,7 @@ class Replay:
         return rows.sort_values("_sent", kind="stable", ignore_index=True)[list(records.COLUMNS)]
 
     def _records(self, calls: Whole, sent: Whole) -> pd.DataFrame:
-        """Give the records of calls as they were sent at the moments of the calls `sent`, those that say nothing new left out."""
+        """Give the records of calls as sent at the moments of the calls `sent`, where they say something new."""
         found = []
         chunk = calls // _CHUNK
         for number in np.unique(chunk).tolist():
@@ -99,7 +100,9 @@ class Replay:
             part = held.records.iloc[rows].copy()
             code = np.where(closed, kinds.CLOSED_CODE, np.where(retyped, held.retyped_to[rows], ""))
             part["反馈类别代码"] = pd.Series(code, index=part.index, dtype="str")
-            part["更新时间"] = pd.Series(records.written(_EPOCH_S + self._seconds(sent[here])), index=part.index, dtype="str")
+            part["更新时间"] = pd.Series(
+                records.written(_EPOCH_S + self._seconds(sent[here])), index=part.index, dtype="str"
+            )
             part["_sent"] = sent[here]
             found.append(part[(ago == 0) | retyped | closed])
         return pd.concat(found) if found else _nothing()
@@ -117,7 +120,9 @@ class Replay:
         calls = number * _CHUNK + np.arange(_CHUNK)
         at_s = _EPOCH_S + self._seconds(calls)
         kind, place = np.empty(_CHUNK, dtype=np.int64), np.empty(_CHUNK, dtype=np.int64)
-        for i, (moment, a, b) in enumerate(zip(at_s.tolist(), rng.random(_CHUNK).tolist(), rng.random(_CHUNK).tolist(), strict=True)):
+        for i, (moment, a, b) in enumerate(
+            zip(at_s.tolist(), rng.random(_CHUNK).tolist(), rng.random(_CHUNK).tolist(), strict=True)
+        ):
             month = self._month(incidents.month_of(moment))
             kind[i] = np.searchsorted(month.kinds, a, side="right")
             place[i] = np.searchsorted(month.places[kind[i]], b, side="right")
@@ -131,7 +136,9 @@ class Replay:
 
     def _seconds(self, calls: Whole) -> Whole:
         """Give the moments of calls as whole seconds since call 0's step began: each somewhere within its own step."""
-        mixed = (calls.astype(np.uint64) + np.uint64(self._seed[-1] + 1)) * np.uint64(0x9E3779B97F4A7C15)  # golden-ratio hash
+        mixed = (calls.astype(np.uint64) + np.uint64(self._seed[-1] + 1)) * np.uint64(
+            0x9E3779B97F4A7C15
+        )  # golden-ratio hash
         within = (mixed >> np.uint64(40)).astype(np.float64) / 2.0**24
         return np.floor((calls + within) * self.every_s).astype(np.int64)
 
@@ -141,7 +148,9 @@ class Replay:
             rates = self._ground.rates * incidents.hot(self._ground, month)
             total = rates.sum(axis=0)
             counted = np.array([kind.counted for kind in KINDS])
-            share = np.where(counted, _COUNTED * total / total[counted].sum(), (1.0 - _COUNTED) * total / total[~counted].sum())
+            share = np.where(
+                counted, _COUNTED * total / total[counted].sum(), (1.0 - _COUNTED) * total / total[~counted].sum()
+            )
             self._months[month] = _Month(np.cumsum(share)[:-1], (np.cumsum(rates, axis=0) / total)[:-1].T)
         return self._months[month]
 
@@ -152,17 +161,21 @@ def _natural(number: int) -> int:
 
 
 def _nothing() -> pd.DataFrame:
-    return pd.DataFrame({column: pd.Series(dtype="str") for column in records.COLUMNS} | {"_sent": pd.Series(dtype="int64")})
+    return pd.DataFrame(
+        {column: pd.Series(dtype="str") for column in records.COLUMNS} | {"_sent": pd.Series(dtype="int64")}
+    )
 
 
 class ReplaySource:
     """The demo feed as a source of feeds: pull(since) gives what came since, by the clock it is given.
 
-    The first pull begins at `started`.  A cursor holds the pace, the first call ever given and the last one given, so that a
-    demo taken up again goes on where it was; one of another pace begins anew.
+    The first pull begins at `started`.  A cursor holds the pace, the first call ever given and the last one given, so
+    that a demo taken up again goes on where it was; one of another pace begins anew.
     """
 
-    def __init__(self, city: City, *, clock: Callable[[], datetime], started: datetime, seed: int = 0, every_s: float = PACE_S) -> None:
+    def __init__(
+        self, city: City, *, clock: Callable[[], datetime], started: datetime, seed: int = 0, every_s: float = PACE_S
+    ) -> None:
         self._replay = Replay(city, seed=seed, every_s=every_s)
         self._clock = clock
         self._origin = self._replay.last_before(started) + 1

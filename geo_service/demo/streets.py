@@ -1,8 +1,10 @@
 """The streets of the made-up city: the plan's lines cut at their crossings, bent, and the blocks between them.
 
-Every street edge ends at a node; edges of one road carry its name and their position along it, so that house numbers rise.
+Every street edge ends at a node; edges of one road carry its name and their position along it, so that house numbers
+rise.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,9 +110,10 @@ def faces(streets: Streets, drawing: Plan) -> tuple[Objects, Objects]:
 
 
 def blocks(streets: Streets, cells: Objects) -> Objects:
-    """Take the streets' width off each face: the ground that is left to build on, its largest part where there are several.
+    """Take the streets' width off each face: what is left to build on.
 
-    Same length as `cells`; a face too narrow to leave anything becomes an empty polygon.
+    Of several parts the largest is kept.  Same length as `cells`; a face too narrow to leave anything becomes an
+    empty polygon.
     """
     reach = streets.half_width_m() + _SETBACK_M
     surface = shapely.buffer(streets.lines, reach, cap_style="square", join_style="mitre", quad_segs=2)
@@ -118,7 +121,9 @@ def blocks(streets: Streets, cells: Objects) -> Objects:
     order = np.argsort(cell, kind="stable")
     cell, edge = cell[order], edge[order]
     starts = np.searchsorted(cell, np.arange(len(cells) + 1))
-    taken = np.array([shapely.union_all(surface[edge[a:b]]) for a, b in zip(starts, starts[1:], strict=False)], dtype=object)
+    taken = np.array(
+        [shapely.union_all(surface[edge[a:b]]) for a, b in itertools.pairwise(starts.tolist())], dtype=object
+    )
     left = shapely.difference(cells, taken)
     rounded = shapely.buffer(shapely.buffer(left, -_CORNER_M, join_style="mitre"), _CORNER_M, quad_segs=1)
     return np.array([_largest(shape) for shape in shapely.simplify(rounded, 0.7).tolist()], dtype=object)

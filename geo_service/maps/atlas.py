@@ -162,14 +162,18 @@ class Atlas:
     ) -> "Atlas":
         """Draw a new picture: a ground for each kind the layers draw, and the levels of every month with incidents."""
         by_kind = {ground.kind: ground for ground in grounds}
-        return cls(layers, scheme, by_kind, {}, (), month, seq).renewed(levels, month=month, seq=seq)
+        empty = {(kind, ""): tally(ground, None) for kind, ground in by_kind.items()}
+        months = sorted({of for _, of in levels})
+        return cls(layers, scheme, by_kind, empty, (), month, seq).renewed(levels, months=months, month=month, seq=seq)
 
-    def renewed(self, levels: Levels, *, month: str, seq: int) -> "Atlas":
-        """Give the picture of a later revision on the same ground."""
-        states = {(kind, of): tally(self.grounds[kind], frame) for (kind, of), frame in levels.items()}
-        empty = {(kind, ""): tally(ground, None) for kind, ground in self.grounds.items()}
-        months = tuple(sorted({of for _, of in levels}))
-        return replace(self, states={**states, **empty}, months=months, month=month, seq=seq)
+    def renewed(self, levels: Levels, *, months: Sequence[str], month: str, seq: int) -> "Atlas":
+        """Give the picture of a later revision on the same ground.
+
+        `levels` holds the months that have changed, `months` all that now have incidents, ascending.
+        """
+        kept = {(kind, of): state for (kind, of), state in self.states.items() if of in {"", *months}}
+        fresh = {(kind, of): tally(self.grounds[kind], frame) for (kind, of), frame in levels.items()}
+        return replace(self, states={**kept, **fresh}, months=tuple(months), month=month, seq=seq)
 
     def layer(self, name: str, view: View = EVERYTHING) -> Layer:
         """Give a layer's definition.  Raises NotFound when it does not exist for this view."""

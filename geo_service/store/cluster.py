@@ -8,6 +8,7 @@
 
 The last one out turns off the light: `stop` stops the server unless another program still uses it.  A program that is
 killed leaves the server running; the kernel drops its lock, so the next clean leaver stops it.
+Containers must not share a folder: a server in one cannot be seen from another.
 Tables and connections are elsewhere (opening.py).  Tried on Linux with Debian's PostgreSQL 15 and PostGIS 3.3.
 """
 
@@ -142,7 +143,7 @@ class Cluster:
         return choose(installed(_usual_places()), int(made_by.read_text()) if made_by.exists() else None)
 
     def _make_folder(self) -> None:
-        above = next(path for path in (self.folder, *self.folder.parents) if path.exists())
+        above = next(path for path in (self.folder, *self.folder.parents) if os.access(path, os.F_OK))
         if self._call(["test", "-x", above], Path("/")):
             raise StoreFailed(
                 f"the database runs as user {_name(self._uid)}, who cannot enter {self.folder}; "

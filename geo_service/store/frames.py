@@ -6,6 +6,7 @@ Missing is null in the database and NaN, NaT or None in the frame; empty text st
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from io import BytesIO
 from typing import Any
 
@@ -15,6 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
 
 from geo_service.errors import StoreFailed
@@ -35,8 +38,7 @@ def staging(name: str, columns: Mapping[str, TypeEngine[Any]]) -> sa.Table:
 
 def stage(connection: sa.Connection, staged: sa.Table, frame: pd.DataFrame) -> None:
     """Lay a frame into a temporary table, anew; the table ends with the transaction."""
-    connection.execute(sa.text(f"DROP TABLE IF EXISTS pg_temp.{staged.name}"))
-    staged.create(connection, checkfirst=False)
+    connection.exec_driver_sql(f"DROP TABLE IF EXISTS pg_temp.{staged.name}; {_create(staged)}")
     columns = ", ".join(f'"{column.name}"' for column in staged.columns)
     into = f"COPY {staged.name} ({columns}) FROM STDIN (FORMAT csv)".encode()
     with driver(connection) as below, below.cursor() as cursor, cursor.copy(into) as copy:
@@ -74,9 +76,14 @@ def driver(connection: sa.Connection) -> "Generator[psycopg.Connection[tuple[obj
         raise StoreFailed(f"the database went away: {error}; see that it runs") from error
 
 
+@cache
+def _create(staged: sa.Table) -> str:
+    return str(CreateTable(staged).compile(dialect=postgresql.dialect()))
+
+
 def _as_csv(frame: pd.DataFrame, staged: sa.Table) -> bytes:
     schema = pa.schema([(column.name, _arrow(column.type)) for column in staged.columns])
-    table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
+    table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False, nthreads=1)
     without_nul = pc.ReplaceSubstringOptions("\x00", "\ufffd")
     for position, column in enumerate(schema):
         if pa.types.is_string(column.type):

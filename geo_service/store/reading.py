@@ -119,6 +119,14 @@ def revision(connection: sa.Connection) -> Revision:
     return Revision(*row) if row else Revision(0, 0, _NEVER)
 
 
+def months_touched(connection: sa.Connection, since: int) -> tuple[str, str] | None:
+    """Give the first and the last month that revisions after `since` changed; None when they changed none."""
+    table = tables.revisions.c
+    ends = sa.select(sa.func.min(table.month_from), sa.func.max(table.month_to)).where(table.seq > since)
+    first, last = connection.execute(ends).one()
+    return (first, last) if first is not None else None
+
+
 def months(connection: sa.Connection) -> list[str]:
     """List the months that have incidents, ascending."""
     # Hops along the index from month to month: a handful of look-ups where DISTINCT reads every incident.

@@ -195,24 +195,25 @@ def _record_counts(connection: sa.Connection, table: sa.Table, frame: pd.DataFra
     values = [name for name in names if name not in keys]
     there = sa.exists().where(_same(table.c, staged.c, keys))
     gone = ~there.where(staged.c["count"] > 0) if whole else there.where(staged.c["count"] == 0)
-    # In the order of the key, which an index takes in faster: 60,000 incidents with all that follows in 4.1 s, not 5.4 s.
+    # In the order of the key, which its index takes in a quarter faster.
     news = _is_new(table, staged.c, keys, values)
     rows = sa.select(staged).where(staged.c["count"] > 0, news).order_by(*(staged.c[name] for name in keys))
     row = insert(table).from_select(names, rows)
     put = row.on_conflict_do_update(index_elements=keys, set_={name: row.excluded[name] for name in values})
-    return [_changed(connection, sa.delete(table).where(gone), table), _changed(connection, put, table)]
+    steps = [sa.delete(table).where(gone), put] if whole or (frame["count"] == 0).any() else [put]
+    return [_changed(connection, step, table) for step in steps]
 
 
 def _record_alerts(connection: sa.Connection, found: Found, now: datetime, whole: bool) -> list[_Change]:
     if found.alerts.empty and found.withdrawn.empty and not whole:
         return []
-    table = tables.alerts
-    keys = table.primary_key.columns.keys()
+    table, keys = tables.alerts, tables.alerts.primary_key.columns.keys()
     frames.stage(connection, _TRUE, found.alerts)
     frames.stage(connection, _UNTRUE, found.withdrawn)
-    gone = ~sa.exists().where(_same(table.c, _TRUE.c, keys))
+    untrue = ~sa.exists().where(_same(table.c, _TRUE.c, keys))
     if not whole:
-        gone &= sa.exists().where(_same(table.c, _UNTRUE.c, keys))
+        untrue &= sa.exists().where(_same(table.c, _UNTRUE.c, keys))
+    withdraw = sa.update(table).where(table.c.withdrawn_at.is_(None), untrue).values(withdrawn_at=now)
     came = {**{name: _TRUE.c[name] for name in _ALERT}, "withdrawn_at": sa.null()}
     news = _is_new(table, came, keys, ["at", "count", "withdrawn_at"])
     row = insert(table).from_select([*_ALERT, "noticed_at"], sa.select(_TRUE, _at(now)).where(news))
@@ -220,8 +221,7 @@ def _record_alerts(connection: sa.Connection, found: Found, now: datetime, whole
         index_elements=keys,
         set_={"at": row.excluded.at, "count": row.excluded["count"], "withdrawn_at": None},
     )
-    withdraw = sa.update(table).where(table.c.withdrawn_at.is_(None), gone).values(withdrawn_at=now)
-    return [_changed(connection, withdraw, table), _changed(connection, put, table)]
+    return [_changed(connection, step, table) for step in (withdraw, put)]
 
 
 def _record_progress(

@@ -12,6 +12,7 @@ server a graceful shutdown of a second or two (uvicorn: timeout_graceful_shutdow
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 import orjson
 from fastapi import FastAPI
@@ -38,8 +39,8 @@ _PREFLIGHT = {
 _UNKEPT = {"cache-control": "no-store"}
 
 
-def create_app(library: Service) -> ASGIApp:
-    """Make the ASGI application that serves a library's layers."""
+def create_app(library: Service, page: Path = map_page.DIST) -> ASGIApp:
+    """Make the ASGI application that serves a library's layers; `page` is where the map page was built."""
     desk = live.Desk(library.now)
     app = FastAPI(
         title="geo_service",
@@ -52,7 +53,7 @@ def create_app(library: Service) -> ASGIApp:
     problems.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.include_router(features.routes(library, desk))
-    app.include_router(map_page.routes(library, desk))
+    app.include_router(map_page.routes(library, desk, page))
     _add_health(app, desk)
     api_page.add(app)
     return Doorway(app, tiles.TileDoor(desk, library.settings.language), desk)

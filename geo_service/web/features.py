@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from geo_service.analysis import counts, early_warnings
 from geo_service.analysis.rules import LEVEL_NAMES, Levels
+from geo_service.errors import BadParameter, BadRule
 from geo_service.maps import geojson
 from geo_service.maps.atlas import Atlas
 from geo_service.service import Service
@@ -99,8 +100,6 @@ class Places:
             "title": layer.title[language],
             "description": layer.description[language],
             "itemType": "feature",
-            "crs": [_CRS84],
-            "storageCrs": _CRS84,
             **({"extent": {"spatial": {"bbox": [bounds], "crs": _CRS84}}} if bounds else {}),
             "links": [
                 _link(here, "self", layer.title[language]),
@@ -145,7 +144,7 @@ class Places:
         atlas, view = self._desk.atlas, access.view_of(request.scope)
         month, kind = query.month or atlas.month, atlas.layer(layer, view).zones
         [place] = atlas.properties(layer, atlas.row(layer, zone_id, view), month, view)
-        rule = self._library.rules.levels_at(month)
+        rule = self._rule(month)
         with news.snapshot(self._library.engine) as connection:
             levels = reading.zone_levels(connection, kind, month, view).set_index("zone_id")
             incidents = reading.incidents_of(connection, kind, zone_id, month, view)
@@ -163,6 +162,12 @@ class Places:
             "incidents": self._listed(incidents, kind, month, rule),
         }
         return Response(orjson.dumps(answer), headers={"cache-control": "no-cache"}, media_type="application/json")
+
+    def _rule(self, month: str) -> Levels:
+        try:
+            return self._library.rules.levels_at(month)
+        except BadRule as error:
+            raise BadParameter(f"month={month}: {error}") from error
 
     def _listed(self, incidents: pd.DataFrame, kind: str, month: str, rule: Levels) -> list[dict[str, object]]:
         counted = counts.counting(incidents, kind, self._library.rules.placing)

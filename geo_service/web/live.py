@@ -8,7 +8,7 @@ followed again as soon as it answers.
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -137,10 +137,10 @@ class Follower(threading.Thread):
         month = month_of(now, self._library.settings.time_zone)
         with news.snapshot(self._library.engine) as connection:
             seen = reading.revision(connection)
-            if self._picture is None or self._picture.zones_seq != seen.zones_seq:
-                atlas = self._draw(connection, seen, month)
+            if self._picture is None or self._picture.zones_seq != seen.zones_seq or self._picture.atlas.seq > seen.seq:
+                atlas = self._draw(connection, seen, month)  # a smaller seq: the store was put back from a backup
             elif self._picture.atlas.seq != seen.seq:
-                atlas = self._picture.atlas.renewed(_levels(connection), month=month, seq=seen.seq)
+                atlas = _renewed(self._picture.atlas, connection, seen, month)
             else:
                 atlas = self._of_month(self._picture.atlas, month)
         self._lay_down(Picture(atlas, seen.zones_seq, now))
@@ -151,7 +151,8 @@ class Follower(threading.Thread):
             for kind in ZONE_KINDS
         ]
         library = self._library
-        return maps.Atlas.build(library.layers, library.scheme, grounds, _levels(connection), month=month, seq=seen.seq)
+        levels = _levels(connection, reading.months(connection))
+        return maps.Atlas.build(library.layers, library.scheme, grounds, levels, month=month, seq=seen.seq)
 
     def _turn_the_page(self) -> None:
         """Begin a new month though the database is away: its places are not coloured as in the last one."""
@@ -179,8 +180,14 @@ def month_of(instant: datetime, zone: str) -> str:
     return instant.astimezone(ZoneInfo(zone)).strftime("%Y-%m")
 
 
-def _levels(connection: news.Connection) -> dict[maps.KindMonth, pd.DataFrame]:
-    months = reading.months(connection)
+def _renewed(atlas: maps.Atlas, connection: news.Connection, seen: reading.Revision, month: str) -> maps.Atlas:
+    """Ask only for the months that have changed: in a city of 11,000 places ten years are half a million rows."""
+    months, touched = reading.months(connection), reading.months_touched(connection, atlas.seq)
+    changed = [of for of in months if touched and touched[0] <= of <= touched[1]]
+    return atlas.renewed(_levels(connection, changed), months=months, month=month, seq=seen.seq)
+
+
+def _levels(connection: news.Connection, months: Sequence[str]) -> dict[maps.KindMonth, pd.DataFrame]:
     return {
         (kind, month): reading.zone_levels(connection, kind, month, EVERYTHING)
         for month in months

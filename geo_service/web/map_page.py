@@ -19,7 +19,7 @@ from geo_service.service import Service
 from geo_service.web import access, live
 from geo_service.web.parameters import NothingQuery
 
-_DIST = Path(__file__).parent / "page" / "dist"
+DIST = Path(__file__).parent / "page" / "dist"
 _HOW_TO_BUILD = (
     "the map page has not been built; run in geo_service/web/page: npm ci && npm run build (./dev does it too)"
 )
@@ -30,7 +30,7 @@ _POLICY = (
 _WHOLE_WORLD = (-180.0, -85.0, 180.0, 85.0)  # [deg] shown while no zones are loaded
 
 
-def routes(library: Service, desk: live.Desk, dist: Path = _DIST) -> APIRouter:
+def routes(library: Service, desk: live.Desk, dist: Path = DIST) -> APIRouter:
     """Make the routes of the page; `dist` is where its build lies."""
     router = APIRouter(include_in_schema=False)
     files = StaticFiles(directory=dist, check_dir=False)

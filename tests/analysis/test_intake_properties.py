@@ -1,7 +1,7 @@
 """Promises of intake that must hold for any batch: whatever the way the rows came, the same picture.
 
-A small town is counted twice: by `intake.digest`, batch after batch, with its findings kept as the store keeps them, and
-by hand, in plain loops over the rows as they stand at the end.
+A small town is counted twice: by `intake.digest`, batch after batch, with its findings kept as the store keeps them,
+and by hand, in plain loops over the rows as they stand at the end.
 """
 
 from collections import Counter

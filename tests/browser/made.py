@@ -1,9 +1,9 @@
 """A city of six places made for the browser: its zones, its feed of raw rows, and a clock that stands in mid-month.
 
-    a b c     communities, 0.008 degrees wide, 0.002 apart, from 116.58 E 35.41 N; names hold rare characters (堌, 垞)
-    d e f
-    h         a hospital inside b
-    p         one patrol zone around all of it
+a b c     communities, 0.008 degrees wide, 0.002 apart, from 116.58 E 35.41 N; names hold rare characters (堌, 垞)
+d e f
+h         a hospital inside b
+p         one patrol zone around all of it
 """
 
 import socket
@@ -82,7 +82,7 @@ FEED = feeds.parse(
 
 
 class Server:
-    """The real server in a thread, on a port of the loopback that stays its own when it is stopped and started again."""
+    """The real server in a thread, on a port of the loopback that stays its own when it stops and starts again."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

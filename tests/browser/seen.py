@@ -41,7 +41,7 @@ def colour(page: Page, lon: float, lat: float) -> Colour:
     return red, green, blue
 
 
-def soon(look: Callable[[], T], wanted: T, within_s: float = 5.0) -> None:
+def soon(look: Callable[[], T], wanted: T, within_s: float = 10.0) -> None:
     """Assert that something comes to be as wanted, and tell what it was instead."""
     until = monotonic() + within_s
     while (found := look()) != wanted and monotonic() < until:

@@ -1,4 +1,4 @@
-"""Chinese is drawn with the font the page ships: the same label, pixel by pixel, where the machine has no Chinese font at all.
+"""Chinese is drawn with the font the page ships: the same label, pixel by pixel, on a machine without any Chinese font.
 
 The third run, without the shipped font either, shows that the comparison can fail: there the label is a row of boxes.
 """
@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -58,9 +57,7 @@ def _files(environment: "os._Environ[str] | dict[str, str]", *languages: str) ->
 def bare_browser(
     playwright: Playwright, chromium_path: str, without_chinese_fonts: dict[str, str]
 ) -> Iterator[Browser]:
-    running = playwright.chromium.launch(
-        executable_path=chromium_path, args=FLAGS, env=dict(without_chinese_fonts)
-    )
+    running = playwright.chromium.launch(executable_path=chromium_path, args=FLAGS, env=dict(without_chinese_fonts))
     yield running
     running.close()
 

@@ -1,6 +1,6 @@
-"""What the page tells: colours, counts, times, reasons; in two languages, by night, on a phone, and by keyboard alone."""
+"""What the page tells: colours, counts, times, reasons; in two languages, by night, on a phone, by keyboard alone."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import pytest
@@ -172,7 +172,7 @@ def test_without_the_database_the_map_stays_and_says_its_age(reader: Reader, cit
 
 
 @contextmanager
-def closed_to_all(server: sa.Engine, database: str) -> Iterator[None]:
+def closed_to_all(server: sa.Engine, database: str) -> Generator[None]:
     """Let nobody into a database for a while, as if it were down."""
     with server.connect() as connection:
         connection.execute(sa.text(f"ALTER DATABASE {database} WITH ALLOW_CONNECTIONS false"))

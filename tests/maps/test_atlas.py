@@ -96,8 +96,8 @@ def test_the_same_atlas_draws_the_same_bytes():
 
 def test_a_tag_changes_with_what_is_drawn_and_with_nothing_else():
     before = picture(street(5), COUNTS)
-    levels = {("communities", month): frame(places) for month, places in COUNTS.items()}
-    after = before.renewed({**levels, ("communities", "2024-05"): frame({"004": (2, 2)})}, month="2024-06", seq=2)
+    changed = {("communities", "2024-05"): frame({"004": (2, 2)})}
+    after = before.renewed(changed, months=["2024-03", "2024-05"], month="2024-06", seq=2)
     assert after.tag("warnings", "2024-05") != before.tag("warnings", "2024-05")
     assert after.tag("warnings", "2024-03") == before.tag("warnings", "2024-03")
     assert after.tag("communities") == before.tag("communities")
@@ -110,10 +110,13 @@ def test_a_tag_changes_with_what_is_drawn_and_with_nothing_else():
 def test_an_atlas_that_is_renewed_leaves_the_old_one_as_it_was():
     before = picture(street(5), COUNTS)
     drawn = before.tile("warnings", HOME, "mvt", "2024-05")
-    after = before.renewed({("communities", "2024-05"): frame({"004": (2, 2)})}, month="2024-06", seq=2)
+    after = before.renewed(
+        {("communities", "2024-05"): frame({"004": (2, 2)})}, months=["2024-05"], month="2024-06", seq=2
+    )
     assert before.tile("warnings", HOME, "mvt", "2024-05") == drawn
     assert after.grounds["communities"] is before.grounds["communities"]
     assert after.months == ("2024-05",)
+    assert after.state("communities", "2024-03") is None
 
 
 def test_levels_of_zones_that_are_gone_are_not_drawn():

@@ -209,6 +209,18 @@ def test_rejected_rows_wait_once_and_are_superseded_when_the_row_comes_right(dat
     assert stands(database, tables.rejected, "state") == [("superseded",)]
 
 
+def test_rows_that_could_not_be_cut_are_known_by_where_they_stood(database: sa.Engine):
+    broken = rows("1 2024-05-01_10:00 R 0.5 0.5\n2 2024-05-01_10:00 R 0.5 0.5").assign(
+        id="", at="", code="", lon="", lat=""
+    )
+    broken = broken.assign(_broken="7 fields, expected 6")
+    found = intake.digest(broken, feed(), intake.Known(ZONES, RULES), NOW)
+    for _ in range(2):
+        with writing.lease(database) as connection:
+            writing.record(connection, found, feed="made", cursor=None, now=NOW)
+    assert stands(database, tables.rejected, "reason", "row") == [("broken_row", 1), ("broken_row", 2)]
+
+
 def test_a_broken_correction_of_a_good_row_stays_open(database: sa.Engine):
     take_in(database, "1 2024-05-01_10:00 R 0.5 0.5\n1 nonsense R 0.5 0.5\n2 2024-05-01_10:00 R 0.5 0.5")
     assert stands(database, tables.rejected, "incident_id", "state") == [("1", "open")]

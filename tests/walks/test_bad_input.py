@@ -332,15 +332,15 @@ def city(database: sa.Engine, desk: Desk) -> Iterator[service.Service]:
     opened.close()
 
 
-TABLES = ["zones", "incidents", "rejected", "zone_months", "zone_levels", "cell_months", "cell_levels", "alerts"]
-TABLES += ["feeds", "revisions", "meta"]
+TABLES = ("zones", "incidents", "rejected", "zone_months", "zone_levels", "cell_months", "cell_levels", "alerts")
+TABLES_BESIDE = ("feeds", "revisions", "meta")
 
 
 def everything(database: sa.Engine) -> dict[str, str]:
     """Give a digest of all that the store holds, table by table."""
     found = {}
     with database.connect() as connection:
-        for table in TABLES:
+        for table in (*TABLES, *TABLES_BESIDE):
             rows = connection.execute(sa.text(f"select t::text from {table} t order by 1")).scalars()
             found[table] = hashlib.sha256("\n".join(rows).encode()).hexdigest()
     return found
@@ -446,7 +446,8 @@ class Interrupted:
     def count(self, connection: sa.Connection, *_: object) -> None:
         self.left -= 1
         if self.left == 0:
-            pid = connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
+            below: Any = connection.connection.driver_connection
+            pid = below.info.backend_pid
             with self.killer.begin() as other:
                 other.execute(sa.text("select pg_terminate_backend(:pid, 5000)"), {"pid": pid})
 

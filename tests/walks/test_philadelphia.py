@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import pandas as pd
 import pytest
 
@@ -148,6 +149,24 @@ def test_the_summary_says_what_the_files_say(walk: Walk) -> None:
             named = colours.setdefault(month, dict.fromkeys(("none", "yellow", "orange", "red", "black"), 0))
             named[("none", "yellow", "orange", "red", "black")[level]] += 1
         assert summary["colours"][kind] == colours
+
+
+def test_calls_on_shared_corners_belong_to_the_lowest_id(walk: Walk, shared_data: Path, tmp_path: Path) -> None:
+    # No call of the two years lies exactly on a border, so 2,000 are moved onto corners of the divisions.
+    source = shared_data / "crime" / "philadelphia_robbery_burglary_theft_2018_2019.csv.gz"
+    rows = pd.read_csv(source, dtype=str, keep_default_na=False, nrows=2000)
+    corners = geopandas.read_file(walk.zones["communities"].path).get_coordinates().sample(len(rows), random_state=3)
+    rows["lon"], rows["lat"] = corners["x"].map(repr).to_numpy(), corners["y"].map(repr).to_numpy()
+    rows.to_csv(tmp_path / "corners.csv", index=False)
+    digest(tmp_path / "corners.csv", walk.zones, tmp_path / "out")
+    theirs = oracle.incidents(tmp_path / "corners.csv", walk.zones).set_index("incident_id")
+    ours = pd.read_parquet(tmp_path / "out" / "incidents.parquet").set_index("incident_id")
+    assert ours["community_id"].to_dict() == theirs["communities"].to_dict()
+    assert ours["community_id"].notna().all()
+    places = geopandas.read_file(walk.zones["communities"].path)
+    points = geopandas.GeoSeries(geopandas.points_from_xy(corners["x"], corners["y"]), crs=4326).to_frame("geometry")
+    held = geopandas.sjoin(points, places, predicate="covered_by").groupby(level=0).size()
+    assert (held > 1).sum() > 1000, "the corners must be shared for this test to say anything"
 
 
 def test_the_same_rows_twice_and_in_any_order_give_the_same_files(

@@ -1,7 +1,7 @@
 """Philadelphia through `pull` into PostGIS: 37 uneven shuffled batches, rows sent twice, rows re-typed later.
 
-Whatever the way the rows came, the store must end as `digest` on the file ends: same incidents, counts, colours and alerts.
-By default three months walk; `-m slow` walks all two years.
+Whatever the way the rows came, the store must end as `digest` on the file ends: same incidents, counts, colours and
+alerts.  By default three months walk; `-m slow` walks both years.
 """
 
 import gzip
@@ -31,7 +31,7 @@ TABLES = {
 
 @dataclass(frozen=True)
 class Stage:
-    """A service on a database of its own, a feed whose folder the test fills, and what digest makes of the whole file."""
+    """A service on its own database, a feed whose folder the test fills, and what digest makes of the whole file."""
 
     service: service.Service
     feed: Feed

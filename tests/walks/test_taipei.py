@@ -1,9 +1,9 @@
-"""Eight years of Taipei, 8,774 rows without positions: each one waits for geocoding or is rejected with its reason; none is lost.
+"""Eight years of Taipei, 8,774 rows without positions: each waits for geocoding or is rejected with its reason.
 
-What we hold to be readable: a window whose ends are both hours from 0 to 24, written with one or two digits.  So "06~8" is
-06:00 to 08:00, "16~00" ends at midnight, and "11~03" and "12~04" are long but plain: they end on the next day.  Perhaps their
-writers meant 01~03 and 02~04, but a window that can be read is a witness's word and no program should better it.
-"00-002" and "04~60" name no hour, and "110420" no day of this century: those three go to a person.
+What we hold to be readable: a window whose ends are both hours from 0 to 24, written with one or two digits.  So "06~8"
+is 06:00 to 08:00, "16~00" ends at midnight, and "11~03" and "12~04" are long but plain: they end on the next day.
+Perhaps their writers meant 01~03 and 02~04, but a window that can be read is a witness's word and no program should
+better it.  "00-002" and "04~60" name no hour, and "110420" no day of this century: those three go to a person.
 """
 
 import csv
@@ -48,7 +48,7 @@ def key(row: dict[str, str]) -> str:
 
 
 def window(row: dict[str, str]) -> tuple[datetime, datetime]:
-    """Read day and hours in plain Python: years of the Republic begin with 1912, a window that ends early ends next day."""
+    """Read day and hours in plain Python: the Republic's year 1 is 1912; a window that ends early ends next day."""
     written = row["發生日期"]
     day = datetime(int(written[:-4]) + 1911, int(written[-4:-2]), int(written[-2:]), tzinfo=TAIPEI)
     begin, end = (int(hour) for hour in row["發生時段"].replace("-", "~").split("~"))

@@ -1,4 +1,4 @@
-"""The city of serving.py, with incidents of March and June 2024: one that is only read, and one for a test to change."""
+"""The city of serving.py: one that is served and only read, and one for a test to change."""
 
 from collections.abc import Iterator
 

@@ -10,6 +10,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, cast
 
@@ -96,9 +97,10 @@ def commit(service: Service, lines: str) -> None:
 
 
 @contextmanager
-def serving(service: Service) -> Generator[httpx.Client]:
+def serving(service: Service, **options: Path) -> Generator[httpx.Client]:
     """Run a server and give a client that knows its address."""
-    config = uvicorn.Config(app.create_app(service), log_level="warning", timeout_graceful_shutdown=1, ws="none")
+    served = app.create_app(service, **options)
+    config = uvicorn.Config(served, log_level="warning", timeout_graceful_shutdown=1, ws="none")
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as door:
         running = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)

@@ -3,6 +3,8 @@
 import httpx
 import pytest
 
+from geo_service.maps.atlas import Atlas
+from geo_service.web.tiles import Kept
 from tests.web.serving import tile
 
 EVERYWHERE = [
@@ -103,3 +105,20 @@ def test_the_api_describes_every_path_in_openapi_3_0(client: httpx.Client):
         assert "422" not in path["get"]["responses"]
         assert "application/problem+json" in path["get"]["responses"]["default"]["content"]
     assert "null" not in answer.text  # 3.0 has no type null
+
+
+@pytest.mark.parametrize("path", [tile(), "/collections/warnings/items", "/collections/warnings/items/a/why"])
+def test_a_failure_of_ours_is_told_without_its_insides(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, path: str, caplog: pytest.LogCaptureFixture
+):
+    def broken(*_: object) -> object:
+        raise ZeroDivisionError("the insides")
+
+    monkeypatch.setattr(Atlas, "properties", broken)
+    monkeypatch.setattr(Kept, "get", lambda kept, asked, draw: draw())
+    answer = client.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["cache-control"] == "no-store"
+    assert "insides" not in answer.text
+    assert "the insides" in caplog.text

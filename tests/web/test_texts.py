@@ -32,7 +32,8 @@ def test_both_languages_say_the_same_things():
 
 
 def test_chinese_is_chinese_and_english_is_not():
-    assert all(re.search(r"[\u4e00-\u9fff]", text) for text in flat(TEXTS["zh"]).values())
+    said = [re.sub(r"\{\w+\}", "", text) for text in flat(TEXTS["zh"]).values()]
+    assert not [text for text in said if re.search("[a-z]", text) and not re.search(r"[\u4e00-\u9fff]", text)]
     assert not any(re.search(r"[\u4e00-\u9fff]", text) for text in flat(TEXTS["en"]).values())
 
 

@@ -13,8 +13,12 @@ function fontLicence(): Plugin {
   };
 }
 
+const SERVICE = "http://127.0.0.1:8080"; // where `geo-service serve` answers while the page is worked on with `npm run dev`
+const ASKED = ["/map/config.json", "/tiles", "/collections", "/health", "/live"];
+
 export default defineConfig({
   base: "/map/",
+  server: { proxy: Object.fromEntries(ASKED.map((path) => [path, SERVICE])) },
   plugins: [fontLicence()],
   build: {
     target: "es2022",

@@ -6,7 +6,7 @@ import { swatch } from "./legend";
 import type { Language } from "./language";
 import { keyOf, needingAttention, oneShortOf, type Place } from "./places";
 
-const NEW_FOR_MS = 60_000; // a place whose level has just risen is marked this long
+export const NEW_FOR_MS = 60_000; // a place whose level has just risen is marked this long
 
 export interface AttentionOf {
   language: Language;

@@ -3,7 +3,7 @@
 import "maplibre-gl/dist/maplibre-gl.css";
 import "./page.css"; // after MapLibre's own, which it overrules
 import * as api from "./api";
-import { drawAttention } from "./attention";
+import { drawAttention, NEW_FOR_MS } from "./attention";
 import { Board } from "./board";
 import { drawControls, Tip } from "./controls";
 import { byId } from "./elements";
@@ -213,10 +213,13 @@ class Page {
   }
 
   private showPlaces(found: places.Place[], before: places.Place[] | null): void {
+    const changed = !before || places.differ(found, before);
     this.places = found;
-    this.map.showPoints(found);
-    this.drawState();
-    if (before) this.news.tell(places.risen(found, before));
+    if (changed) this.map.showPoints(found);
+    if (changed) this.drawState();
+    const risen = before ? places.risen(found, before) : [];
+    this.news.tell(risen);
+    if (risen.length) setTimeout(() => this.drawState(), NEW_FOR_MS); // then they are no longer marked as new
     if (!document.body.dataset["ready"]) this.map.whenDrawn(() => this.ready());
   }
 

@@ -63,10 +63,14 @@ function head(why: Why, of: PlaceOf): HTMLElement {
 
 function incidents(why: Why, of: PlaceOf): HTMLElement[] {
   const { language } = of;
-  const title = element("h3", {}, language.say("incidents.number", { count: why.incidents.length }));
   if (!why.incidents.length) return [element("p", { class: "quiet" }, language.say("incidents.none"))];
+  const counted = why.incidents.filter((one) => one.counted).length;
+  const title = [
+    language.say("incidents.number", { count: why.incidents.length }),
+    counted < why.incidents.length && language.say("page.counted_here", { count: counted }),
+  ].filter(Boolean);
   const newestFirst = [...why.incidents].sort((a, b) => Date.parse(b.called_at) - Date.parse(a.called_at));
-  return [title, element("ol", { class: "incidents" }, ...newestFirst.map((one) => incident(one, of)))];
+  return [element("h3", {}, title.join(" · ")), element("ol", { class: "incidents" }, ...newestFirst.map((one) => incident(one, of)))];
 }
 
 function incident(one: IncidentLine, of: PlaceOf): HTMLElement {

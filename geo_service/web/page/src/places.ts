@@ -66,6 +66,12 @@ function isAbove(place: Place, before: Place): boolean {
   return place.level !== null && before.level !== null && place.level > before.level;
 }
 
+/** Whether anything about the places is to be drawn anew. */
+export function differ(places: Place[], before: Place[]): boolean {
+  const told = (place: Place): string => [keyOf(place), place.count, place.level, place.name, ...place.point].join();
+  return places.length !== before.length || places.some((place, i) => told(place) !== told(before[i] as Place));
+}
+
 /** Places whose level is higher than it was. */
 export function risen(places: Place[], before: Place[]): Place[] {
   const known = new Map(before.map((place) => [keyOf(place), place]));
