@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 
@@ -25,6 +26,9 @@ from geo_service.store.cluster import Cluster
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 RUN = uuid4().hex[:8]  # several runs may share a server
 NUMBERS = count(1)
+
+hypothesis.settings.register_profile("ours", deadline=None)  # machines are noisy: no test asserts a time
+hypothesis.settings.load_profile("ours")
 
 
 @pytest.fixture(scope="session")

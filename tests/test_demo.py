@@ -354,7 +354,7 @@ def test_every_row_is_an_incident_or_rejected_for_a_reason_and_few_are(city, fou
     assert summary["rows_read"] == summary["incidents"] + summary["duplicates"] + rejected
     assert 0.0003 < rejected / len(city.history) < 0.003
     assert set(summary["rejected"]) <= {
-        "missing_id", "missing_time", "bad_time", "in_future", "bad_coordinates", "axes_swapped", "unknown_system",
+        "missing_id", "missing_time", "bad_time", "bad_coordinates", "axes_swapped", "unknown_system",
     }  # fmt: skip
     assert len(summary["rejected"]) >= 4
     assert summary["duplicates"] > 0.02 * len(city.history)

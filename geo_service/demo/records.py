@@ -102,7 +102,7 @@ def broken(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
             {"接警编号": ""},
             {"报警时间": ""},
             {"报警时间": when[:4] + "13" + when[6:]},
-            {"报警时间": "2" + str(int(when[1]) + 1) + when[2:]},
+            {"报警时间": when[:8] + "25" + when[10:]},
             {"经度": lat, "纬度": lon},
             {"经度": lon.replace(".", "")},
             {"坐标系": "BJ54"},

@@ -77,7 +77,10 @@ def record(
     whole truth (intake.restate): counted rows it lacks go away and alerts it lacks are withdrawn.
     The connection is that of a lease.  Raises StoreFailed when the database goes away; then nothing is recorded.
     """
-    changes = [_record_incidents(connection, found.incidents, now), _record_rejected(connection, found.rejected, now)]
+    changes = [
+        _record_incidents(connection, found.incidents, now, replace),
+        _record_rejected(connection, found.rejected, now),
+    ]
     for table, frame in _counted(found):
         changes += _record_counts(connection, table, frame, replace)
     changes += _record_alerts(connection, found, now, replace)
@@ -125,7 +128,7 @@ def replace_zones(connection: sa.Connection, zones: Zones, *, now: datetime) -> 
     _revise(connection, "zones", [_rows(connection, step) for step in steps], now)
 
 
-def _record_incidents(connection: sa.Connection, incidents: pd.DataFrame, now: datetime) -> _Change:
+def _record_incidents(connection: sa.Connection, incidents: pd.DataFrame, now: datetime, whole: bool) -> _Change:
     if incidents.empty:
         return _Change(0)
     table, staged = tables.incidents, _INCIDENTS
@@ -134,14 +137,14 @@ def _record_incidents(connection: sa.Connection, incidents: pd.DataFrame, now: d
     position = sa.func.ST_SetSRID(sa.func.ST_MakePoint(staged.c.lon, staged.c.lat), 4326)
     content = [*names[2:], "position"]
     came = {**{name: staged.c[name] for name in names}, "position": position}
-    news = _is_new(table, came, names[:2], content)
-    row = insert(table).from_select(
-        [*came, "first_seen_at", "changed_at"], sa.select(*came.values(), _at(now), _at(now)).where(news)
-    )
+    rows = sa.select(*came.values(), _at(now), _at(now))
+    news = rows.where(_is_new(table, came, names[:2], content)) if whole else rows
+    row = insert(table).from_select([*came, "first_seen_at", "changed_at"], news)
     changed = (
         row.on_conflict_do_update(
             index_elements=["feed", "incident_id"],
             set_={name: row.excluded[name] for name in [*content, "changed_at"]},
+            where=_differs(table.c, row.excluded, content),
         )
         .returning(table.c.feed, table.c.incident_id, table.c.month)
         .cte("changed")
@@ -196,10 +199,13 @@ def _record_counts(connection: sa.Connection, table: sa.Table, frame: pd.DataFra
     there = sa.exists().where(_same(table.c, staged.c, keys))
     gone = ~there.where(staged.c["count"] > 0) if whole else there.where(staged.c["count"] == 0)
     # In the order of the key, which its index takes in a quarter faster.
-    news = _is_new(table, staged.c, keys, values)
-    rows = sa.select(staged).where(staged.c["count"] > 0, news).order_by(*(staged.c[name] for name in keys))
-    row = insert(table).from_select(names, rows)
-    put = row.on_conflict_do_update(index_elements=keys, set_={name: row.excluded[name] for name in values})
+    rows = sa.select(staged).where(staged.c["count"] > 0).order_by(*(staged.c[name] for name in keys))
+    row = insert(table).from_select(names, rows.where(_is_new(table, staged.c, keys, values)) if whole else rows)
+    put = row.on_conflict_do_update(
+        index_elements=keys,
+        set_={name: row.excluded[name] for name in values},
+        where=_differs(table.c, row.excluded, values),
+    )
     steps = [sa.delete(table).where(gone), put] if whole or (frame["count"] == 0).any() else [put]
     return [_changed(connection, step, table) for step in steps]
 
@@ -209,19 +215,26 @@ def _record_alerts(connection: sa.Connection, found: Found, now: datetime, whole
         return []
     table, keys = tables.alerts, tables.alerts.primary_key.columns.keys()
     frames.stage(connection, _TRUE, found.alerts)
-    frames.stage(connection, _UNTRUE, found.withdrawn)
-    untrue = ~sa.exists().where(_same(table.c, _TRUE.c, keys))
-    if not whole:
-        untrue &= sa.exists().where(_same(table.c, _UNTRUE.c, keys))
-    withdraw = sa.update(table).where(table.c.withdrawn_at.is_(None), untrue).values(withdrawn_at=now)
-    came = {**{name: _TRUE.c[name] for name in _ALERT}, "withdrawn_at": sa.null()}
-    news = _is_new(table, came, keys, ["at", "count", "withdrawn_at"])
-    row = insert(table).from_select([*_ALERT, "noticed_at"], sa.select(_TRUE, _at(now)).where(news))
+    row = insert(table).from_select([*_ALERT, "noticed_at"], sa.select(_TRUE, _at(now)))
     put = row.on_conflict_do_update(
         index_elements=keys,
         set_={"at": row.excluded.at, "count": row.excluded["count"], "withdrawn_at": None},
+        where=table.c.withdrawn_at.is_not(None) | _differs(table.c, row.excluded, ["at", "count"]),
     )
-    return [_changed(connection, step, table) for step in (withdraw, put)]
+    return [_withdraw(connection, found.withdrawn, now, whole), _changed(connection, put, table)]
+
+
+def _withdraw(connection: sa.Connection, withdrawn: pd.DataFrame, now: datetime, whole: bool) -> _Change:
+    """Mark alerts that no longer hold: those withdrawn, or with `whole` all that are not among the staged true ones."""
+    if withdrawn.empty and not whole:
+        return _Change(0)
+    table, keys = tables.alerts, tables.alerts.primary_key.columns.keys()
+    untrue = ~sa.exists().where(_same(table.c, _TRUE.c, keys))
+    if not whole:
+        frames.stage(connection, _UNTRUE, withdrawn)
+        untrue &= sa.exists().where(_same(table.c, _UNTRUE.c, keys))
+    step = sa.update(table).where(table.c.withdrawn_at.is_(None), untrue).values(withdrawn_at=now)
+    return _changed(connection, step, table)
 
 
 def _record_progress(
@@ -290,7 +303,7 @@ def _at(now: datetime) -> "sa.BindParameter[datetime]":
 def _is_new(table: sa.Table, came: _Columns, keys: Sequence[str], values: Sequence[str]) -> "sa.ColumnElement[bool]":
     """Ask whether a row that came is not there yet, or is there with other values.
 
-    ON CONFLICT … WHERE could ask it too, but locks, and so writes, each row that stays as it is.
+    Worth a scan of the table when most rows are the same: ON CONFLICT locks, and so writes, each one it leaves alone.
     """
     return ~sa.exists().where(_same(table.c, came, keys), ~_differs(table.c, came, values))
 

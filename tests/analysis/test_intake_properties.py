@@ -278,7 +278,7 @@ def versions(draw: st.DrawFn) -> tuple[list[Row], list[Row]]:
     return said, newest
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.data())
 def test_the_version_sent_last_holds_whatever_the_order_of_arrival(data: st.DataObject) -> None:
     said, newest = data.draw(versions())

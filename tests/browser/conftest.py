@@ -113,7 +113,7 @@ class Reader:
     def open(self) -> Page:
         """Open the map and wait until it has been drawn."""
         self.page.goto(f"{self._city.address}/map")
-        self.page.wait_for_selector("body[data-ready=true]", timeout=30_000)
+        self.page.wait_for_selector("body[data-ready=true]", timeout=60_000)
         return self.page
 
     def _hear(self, said: ConsoleMessage) -> None:

@@ -30,7 +30,6 @@ def without_chinese_fonts(tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     (folder / "fonts.conf").write_text(
         '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>'
         "<include>/etc/fonts/fonts.conf</include>"  # the machine's hinting, so that only the fonts differ
-        f"<cachedir>{folder}/cache</cachedir>"
         f"<selectfont><rejectfont>{rejected}</rejectfont></selectfont></fontconfig>",
         encoding="utf-8",
     )

@@ -133,7 +133,8 @@ def test_simplifying_keeps_neighbours_neighbours():
     turns = np.linspace(0, 1, 200)
     border = np.column_stack([0.03 * np.sin(turns * 40) * turns, turns]) * 0.1 + np.array(CENTRE)
     west = shapely.Polygon([*border, CENTRE + np.array([-0.1, 0.1]), CENTRE + np.array([-0.1, 0])])
-    east = shapely.Polygon([*border, CENTRE + np.array([0.1, 0.1]), CENTRE + np.array([0.1, 0])])
+    outline = [*border, CENTRE + np.array([0.1, 0.1]), CENTRE + np.array([0.1, 0])]
+    east = shapely.Polygon(outline[77:] + outline[:77])  # its ring begins amid the border, as rings in files do
     ground = picture([west, east]).grounds["communities"]
     corners = [int(shapely.get_num_coordinates(shapes).sum()) for shapes in ground.shapes]
     assert corners[8] < corners[14] / 2
@@ -142,6 +143,35 @@ def test_simplifying_keeps_neighbours_neighbours():
         assert left.intersection(right).area == 0
         assert not left.union(right).interiors
         assert left.intersection(right).length > 0
+
+
+def test_a_place_that_the_grid_leaves_outside_the_margin_is_still_in_the_tile():
+    tile = tile_at(*CENTRE, 10)
+    west, south, east, north = tile.metres(tiles.MARGIN)
+    edge = east - 0.3 * tile.step_m  # rounds to the margin's own edge
+    place = shapely.box(edge, (south + north) / 2, edge + 50 * tile.step_m, north)
+    atlas = picture(list(tiles.degrees(np.array([place]))))
+    [feature] = decoded(atlas.tile("communities", tile, "mvt"), "communities")
+    step = shapely.geometry.shape(feature["geometry"])
+    assert step.area == 1
+    assert step.bounds[2] == tiles.EXTENT + tiles.MARGIN
+    assert step.bounds[0] < west + east  # and it lies at the eastern edge
+
+
+def test_needles_cut_at_the_margin_stay_valid():
+    # A comb whose teeth end just beyond the margin: cut there, their two sides are less than a step apart.
+    tile, teeth = tile_at(*CENTRE, 12), 200
+    west, north = tile.x * tiles.EXTENT, tile.y * tiles.EXTENT
+    tips = np.column_stack([np.full(teeth, west + tiles.EXTENT + tiles.MARGIN + 3), north + 10 + 20 * np.arange(teeth)])
+    roots = tips + np.array([-700, 9])
+    comb = shapely.Polygon(
+        [*np.stack([tips, roots], axis=1).reshape(-1, 2), (west + 10, roots[-1, 1]), (west + 10, tips[0, 1])]
+    )
+    comb = shapely.buffer(comb, 0)
+    [piece] = tiles.cut(np.array([comb]), np.array([comb]), tile)
+    corners = shapely.get_coordinates(piece)
+    assert np.array_equal(corners, np.round(corners))
+    assert piece.is_valid
 
 
 @pytest.mark.parametrize(("z", "x", "y"), [(-1, 0, 0), (0, 1, 0), (3, 8, 0), (3, 0, 8), (23, 0, 0)])

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from geo_service import cli, feeds, files, jobs, service, settings
 from geo_service.errors import AxisOrder, BadRows, GeoServiceError, SourceFailed, StoreFailed
-from tests import test_feeds
+from tests.feeds import made
 
 WEST, EAST = shapely.box(116.58, 35.40, 116.59, 35.41), shapely.box(116.59, 35.40, 116.60, 35.41)
 BOW_TIE = shapely.Polygon([(116.58, 35.40), (116.59, 35.41), (116.59, 35.40), (116.58, 35.41)])
@@ -346,7 +346,7 @@ def everything(database: sa.Engine) -> dict[str, str]:
     return found
 
 
-def http_source(desk: Desk, served: test_feeds.Served) -> tuple[Any, feeds.Source]:
+def http_source(desk: Desk, served: made.Served) -> tuple[Any, feeds.Source]:
     options = {"kind": "http", "url": served.url, "tries": 2, "backoff_s": 0.01}
     feed = replace(files.read_feed(desk.feed), source=options)
     return feed, feeds.open_source(feed, base=desk.folder, clock=lambda: datetime.now(UTC))
@@ -370,7 +370,7 @@ def test_a_source_that_answers_wrongly_changes_nothing(
     city: service.Service, database: sa.Engine, desk: Desk, answer: tuple[int, bytes], telling: str
 ) -> None:
     before = everything(database)
-    with test_feeds.serving(answer) as served:
+    with made.serving(answer) as served:
         feed, source = http_source(desk, served)
         with pytest.raises(SourceFailed) as caught:
             jobs.pull_incidents(city, feed, source)
@@ -394,7 +394,7 @@ def test_rows_that_make_no_sense_at_all_change_nothing(
     telling: str,
 ) -> None:
     before = everything(database)
-    with test_feeds.serving((200, json.dumps([spoil(row) for row in calls()]).encode())) as served:
+    with made.serving((200, json.dumps([spoil(row) for row in calls()]).encode())) as served:
         feed, source = http_source(desk, served)
         with pytest.raises(error, match=telling):
             jobs.pull_incidents(city, feed, source)
@@ -458,7 +458,7 @@ def test_a_database_that_goes_away_anywhere_in_a_pull_loses_and_doubles_nothing(
     interrupted = Interrupted(city, database)
     before = everything(database)
     died = 0
-    with test_feeds.serving((200, BODY)) as served:
+    with made.serving((200, BODY)) as served:
         feed, source = http_source(desk, served)
         for statement in range(1, 200):
             interrupted.left = statement

@@ -13,7 +13,7 @@ function fontLicence(): Plugin {
   };
 }
 
-const SERVICE = "http://127.0.0.1:8080"; // where `geo-service serve` answers while the page is worked on with `npm run dev`
+const SERVICE = "http://127.0.0.1:8080"; // `geo-service serve`, while the page is worked on with `npm run dev`
 const ASKED = ["/map/config.json", "/tiles", "/collections", "/health", "/live"];
 
 export default defineConfig({

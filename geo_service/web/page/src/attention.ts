@@ -37,7 +37,7 @@ function line(place: Place, of: AttentionOf): HTMLElement {
   const next = short === undefined ? undefined : lookOf(levels, short);
   const risen = Date.now() - place.changed_at < NEW_FOR_MS;
   const notes = [
-    language.word("class", place.class),
+    place.class && language.word("class", place.class),
     next && language.say("attention.short_of", { n: 1, level: language.pick(next.text) }),
     risen && language.say("attention.just_now"),
   ].filter((note): note is string => !!note);

@@ -43,7 +43,9 @@ export class Finder {
   private show(): void {
     const typed = this.input.value.trim() !== "";
     const none = element("li", { class: "quiet" }, this.language.say("map.not_found"));
-    this.list.replaceChildren(...(this.offered.length ? this.offered.map((place, i) => this.option(place, i)) : [none]));
+    this.list.replaceChildren(
+      ...(this.offered.length ? this.offered.map((place, i) => this.option(place, i)) : [none]),
+    );
     this.list.hidden = !typed;
     this.input.setAttribute("aria-expanded", String(typed));
     this.input.setAttribute("aria-activedescendant", this.at >= 0 ? `found-${this.at}` : "");
@@ -60,7 +62,7 @@ export class Finder {
       },
       swatch(level),
       element("span", { class: "name" }, place.name),
-      element("span", { class: "note" }, this.language.word("class", place.class)),
+      element("span", { class: "note" }, place.class && this.language.word("class", place.class)),
     );
   }
 

@@ -6,7 +6,7 @@ const KEPT_AS = "geo_service.language";
 
 /** Said before there is a page: the server's words may not be there yet, nor the reader's choice. */
 export const UNREACHABLE = "无法连接服务器，正在重试 · The server cannot be reached, trying again";
-export const NOT_DRAWN = "浏览器无法绘制地图（需要 WebGL） · This browser cannot draw the map (it needs WebGL)";
+export const NOT_DRAWN = "浏览器无法绘制地图（需要 WebGL） · This browser cannot draw the map (it has no WebGL)";
 
 export class Language {
   private readonly texts: Record<Code, Map<string, string>>;

@@ -31,11 +31,7 @@ export function drawLegend(
       number(language, counts?.get(level.code)),
     ),
   );
-  renew(
-    root,
-    element("h2", {}, language.say("legend")),
-    element("ul", { class: "levels" }, ...rows),
-  );
+  renew(root, element("h2", {}, language.say("legend")), element("ul", { class: "levels" }, ...rows));
 }
 
 function number(language: Language, count: number | undefined): HTMLElement {

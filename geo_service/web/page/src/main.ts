@@ -57,20 +57,31 @@ class Page {
     this.layers = new Set(config.layers.map((layer) => layer.id).filter((id) => id !== PATROL));
     this.map = new PlaceMap(byId("map"), config, this.month, this.theme, this.layers);
     window.geoMap = this.map.gl;
-    this.finder = new Finder(this.language, this.levels, () => this.places ?? [], (place) => this.goTo(place));
+    this.finder = new Finder(
+      this.language,
+      this.levels,
+      () => this.places ?? [],
+      (place) => this.goTo(place),
+    );
     this.board = new Board(byId("board"), this.finder.root);
     this.freshness = new Freshness(this.board.freshness, this.language, (month) => void this.noticeMonth(month));
     this.news = new News(byId("news"), this.language, this.levels, (place) => this.goTo(place));
     const tip = new Tip(byId("map"), this.language, config.levels);
     this.map.onHover = (hovered) => tip.show(hovered);
     this.map.onChoose = (place) => this.choose(place);
-    this.live = new Live((seq) => void this.hear(seq), (month) => void this.noticeMonth(month), (channel) => this.freshness.hear(channel));
+    this.live = new Live(
+      (seq) => void this.hear(seq),
+      (month) => void this.noticeMonth(month),
+      (channel) => this.freshness.hear(channel),
+    );
   }
 
   start(): void {
     this.draw();
-    this.map.gl.once("load", () => void this.loadPlaces());
-    this.live.start(this.revision);
+    this.map.gl.once("style.load", () => {
+      void this.loadPlaces();
+      this.live.start(this.revision); // its first word is the newest revision: nothing since the configuration is missed
+    });
     this.dark.addEventListener("change", () => this.map.paint(this.theme, this.layers));
     addEventListener("keydown", (event) => event.key === "Escape" && this.choose(null));
   }
@@ -108,7 +119,8 @@ class Page {
 
   private drawState(): void {
     const { language, config, levels } = this;
-    const lowest = places.lowestCounts(config.levels);
+    // What one more incident would do is worth saying of the current month only.
+    const lowest = this.month === config.month ? places.lowestCounts(config.levels) : new Map<number | null, number>();
     const counts = this.places && places.perLevel(this.places, levels);
     drawLegend(this.board.legend, language, levels, counts);
     drawAttention(this.board.attention, {

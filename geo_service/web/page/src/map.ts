@@ -1,6 +1,13 @@
 // The map itself: what is drawn where, what the pointer is over, what has been chosen.  It knows no words and no panels.
 
-import { Map as GlMap, ScaleControl, setWorkerUrl, type GeoJSONSource, type MapGeoJSONFeature, type VectorTileSource } from "maplibre-gl";
+import {
+  Map as GlMap,
+  ScaleControl,
+  setWorkerUrl,
+  type GeoJSONSource,
+  type MapGeoJSONFeature,
+  type VectorTileSource,
+} from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import { looks, tileAddress, type Box, type Config, type PlaceProperties } from "./api";
 import { beaconImage, beaconName, hasPattern, patternImage, patternName } from "./patterns";
@@ -157,6 +164,7 @@ function target(place: PlaceName): { source: string; sourceLayer: string; id: nu
 /** Panels lie over the map: what is flown to must come to rest beside them.  [css px] */
 function roomForPanels(withPlace: boolean): { top: number; bottom: number; left: number; right: number } {
   const edge = 40;
-  if (innerWidth < 720) return { top: edge, bottom: withPlace ? Math.round(innerHeight * 0.6) : 150, left: edge, right: edge };
+  if (innerWidth < 720)
+    return { top: edge, bottom: withPlace ? Math.round(innerHeight * 0.6) : 150, left: edge, right: edge };
   return { top: edge, bottom: edge, left: 380, right: withPlace && innerWidth >= 1000 ? 410 : edge + 30 };
 }

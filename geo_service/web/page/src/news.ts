@@ -39,6 +39,11 @@ export class News {
       this.hide();
       this.onChoose(place);
     };
-    return element("button", { type: "button", onclick: go }, swatch(level), this.language.say("status.changed", values));
+    return element(
+      "button",
+      { type: "button", onclick: go },
+      swatch(level),
+      this.language.say("status.changed", values),
+    );
   }
 }

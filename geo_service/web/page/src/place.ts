@@ -20,7 +20,13 @@ export function drawPlace(root: HTMLElement, of: PlaceOf): void {
   const { language, why } = of;
   const close = element(
     "button",
-    { type: "button", class: "close", "data-key": "close", "aria-label": language.say("place.close"), onclick: of.onClose },
+    {
+      type: "button",
+      class: "close",
+      "data-key": "close",
+      "aria-label": language.say("place.close"),
+      onclick: of.onClose,
+    },
     icon(ICONS.close),
   );
   root.setAttribute("aria-label", why?.name ?? language.say("status.loading"));
@@ -30,7 +36,12 @@ export function drawPlace(root: HTMLElement, of: PlaceOf): void {
   }
   root.dataset["place"] = why.id;
   const scrolled = root.querySelector(".scroll")?.scrollTop ?? 0;
-  const body = element("div", { class: "scroll", tabindex: 0, "data-key": "body" }, ...incidents(why, of), ...rule(why, of));
+  const body = element(
+    "div",
+    { class: "scroll", tabindex: 0, "data-key": "body" },
+    ...incidents(why, of),
+    ...rule(why, of),
+  );
   renew(root, close, head(why, of), body);
   root.querySelector(".scroll")?.scrollTo(0, scrolled);
 }
@@ -40,24 +51,31 @@ function head(why: Why, of: PlaceOf): HTMLElement {
   const level = lookOf(of.levels, why.level);
   const short = oneShortOf(why, of.lowest);
   const next = short === undefined ? undefined : lookOf(of.levels, short);
+  const about = [
+    why.class && language.word("class", why.class),
+    why.id !== why.name && why.id,
+    language.month(why.month),
+  ];
   return element(
     "header",
     {},
     element("h2", { tabindex: -1, "data-key": "name" }, why.name || language.say("place.unnamed")),
-    element(
-      "p",
-      { class: "quiet" },
-      [language.word("class", why.class), why.id, language.month(why.month)].join(" · "),
-    ),
+    element("p", { class: "quiet" }, about.filter(Boolean).join(" · ")),
     element(
       "div",
       { class: "standing", "data-level": why.level_name },
       swatch(level),
       element("span", { class: "count" }, String(why.count ?? "—")),
-      element("span", { class: "what" }, language.say("place.count"), element("strong", {}, level ? language.pick(level.text) : "")),
+      element(
+        "span",
+        { class: "what" },
+        language.say("place.count"),
+        element("strong", {}, level ? language.pick(level.text) : ""),
+      ),
     ),
     steps(why, of),
-    next && element("p", { class: "short" }, language.say("attention.short_of", { n: 1, level: language.pick(next.text) })),
+    next &&
+      element("p", { class: "short" }, language.say("attention.short_of", { n: 1, level: language.pick(next.text) })),
   );
 }
 
@@ -70,7 +88,10 @@ function incidents(why: Why, of: PlaceOf): HTMLElement[] {
     counted < why.incidents.length && language.say("page.counted_here", { count: counted }),
   ].filter(Boolean);
   const newestFirst = [...why.incidents].sort((a, b) => Date.parse(b.called_at) - Date.parse(a.called_at));
-  return [element("h3", {}, title.join(" · ")), element("ol", { class: "incidents" }, ...newestFirst.map((one) => incident(one, of)))];
+  return [
+    element("h3", {}, title.join(" · ")),
+    element("ol", { class: "incidents" }, ...newestFirst.map((one) => incident(one, of))),
+  ];
 }
 
 function incident(one: IncidentLine, of: PlaceOf): HTMLElement {
@@ -80,7 +101,12 @@ function incident(one: IncidentLine, of: PlaceOf): HTMLElement {
   return element(
     "li",
     { class: one.counted ? "counted" : "not-counted" },
-    element("time", { datetime: one.called_at }, element("span", { class: "day" }, day), element("span", { class: "clock" }, clock)),
+    element(
+      "time",
+      { datetime: one.called_at },
+      element("span", { class: "day" }, day),
+      element("span", { class: "clock" }, clock),
+    ),
     element(
       "span",
       { class: "who" },

@@ -1,4 +1,4 @@
-// The places of the layers shown, with their state in one month: what the legend counts, the list orders, the search finds.
+// The places of the layers shown, with their state in one month: what legend, list and search tell of.
 
 import * as api from "./api";
 import { box, insidePoint } from "./shape";

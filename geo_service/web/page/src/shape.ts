@@ -19,15 +19,16 @@ export function box(parts: Part[]): Box {
 }
 
 export function together(boxes: Box[]): Box {
-  return boxes.reduce((a, b) => [
-    ...[Math.min(a[0], b[0]), Math.min(a[1], b[1])],
-    ...[Math.max(a[2], b[2]), Math.max(a[3], b[3])],
-  ] as Box);
+  return boxes.reduce(
+    (a, b) => [...[Math.min(a[0], b[0]), Math.min(a[1], b[1])], ...[Math.max(a[2], b[2]), Math.max(a[3], b[3])]] as Box,
+  );
 }
 
 /** The centre of mass of the largest part, or, where a bent place does not hold it, the widest stretch at its height. */
 export function insidePoint(parts: Part[]): [number, number] {
-  const largest = parts.reduce((a, b) => (Math.abs(centre(b[0] ?? []).area) > Math.abs(centre(a[0] ?? []).area) ? b : a));
+  const largest = parts.reduce((a, b) =>
+    Math.abs(centre(b[0] ?? []).area) > Math.abs(centre(a[0] ?? []).area) ? b : a,
+  );
   const [lon, lat] = centre(largest[0] ?? []).at;
   const crossings = largest.flatMap((ring) => crossingsAt(ring, lat)).sort((a, b) => a - b);
   let widest: [number, number] = [lon, lon];

@@ -1,11 +1,6 @@
 // How the map is drawn: one MapLibre style made from the server's configuration and the reader's theme.
 
-import type {
-  ExpressionSpecification,
-  LayerSpecification,
-  SourceSpecification,
-  StyleSpecification,
-} from "maplibre-gl";
+import type { ExpressionSpecification, LayerSpecification, SourceSpecification, StyleSpecification } from "maplibre-gl";
 import { looks, tileAddress, type Config, type Level } from "./api";
 import { fontFiles, MAP_FONT } from "./fonts";
 import { beaconName, hasPattern, patternName } from "./patterns";
@@ -60,7 +55,12 @@ export function fillOf(layer: string): string {
   return `${layer}-fill`;
 }
 
-export function buildStyle(config: Config, month: string, theme: Theme, shown: ReadonlySet<string>): StyleSpecification {
+export function buildStyle(
+  config: Config,
+  month: string,
+  theme: Theme,
+  shown: ReadonlySet<string>,
+): StyleSpecification {
   const order = drawingOrder(config.layers);
   const sources: Record<string, SourceSpecification> = Object.fromEntries(
     order.map((id) => [id, tiles(id, month)] as const),
@@ -106,7 +106,10 @@ function byLevel<T extends string | number>(levels: Level[], value: (level: Leve
 }
 
 function withVisibility(layer: LayerSpecification, shown: ReadonlySet<string>): LayerSpecification {
-  return { ...layer, layout: { ...layer.layout, visibility: isShown(layer, shown) ? "visible" : "none" } } as LayerSpecification;
+  return {
+    ...layer,
+    layout: { ...layer.layout, visibility: isShown(layer, shown) ? "visible" : "none" },
+  } as LayerSpecification;
 }
 
 export function isShown(layer: LayerSpecification, shown: ReadonlySet<string>): boolean {
@@ -144,7 +147,15 @@ function edge(id: string, tint: Tint): LayerSpecification {
     ...{ id: `${id}-edge`, type: "line", source: id, "source-layer": id, layout: { "line-join": "round" } },
     paint: {
       "line-color": ["case", HOVERED, tint.chosen, [">=", LEVEL, RED], tint.loudEdge, unit ? tint.label : tint.edge],
-      "line-width": ["interpolate", ["linear"], ["zoom"], 9, width(2, unit ? 0.3 : 0.2), 15, width(3, unit ? 1.4 : 1.6)],
+      "line-width": [
+        "interpolate",
+        ["linear"],
+        ["zoom"],
+        9,
+        width(2, unit ? 0.3 : 0.2),
+        15,
+        width(3, unit ? 1.4 : 1.6),
+      ],
       "line-opacity": ["case", HOVERED, 1, unit ? 0.75 : 0.9],
     },
   };
