@@ -2,6 +2,8 @@
 
 from itertools import pairwise
 
+from playwright.sync_api import Route
+
 from tests.browser.conftest import Reader
 from tests.browser.made import City, quiet_spot
 from tests.browser.seen import LEVELS, colour, soon
@@ -67,6 +69,19 @@ def test_the_open_panel_and_the_list_follow_the_commit(reader: Reader, city: Cit
     risen = city.say("attention.just_now")
     soon(lambda: (note.all_text_contents(), count.all_text_contents()), ([f"住宅小区 · {risen}"], ["4"]))
     assert page.locator("#news").text_content() == city.say("status.changed", name="垞城新村", level=red)
+
+
+def test_a_commit_while_the_page_is_opening_is_not_missed(reader: Reader, city: City):
+    def late(route: Route) -> None:
+        told = route.fetch()
+        city.commit("c T 13 13:13")
+        route.fulfill(response=told)
+
+    reader.context.route("**/map/config.json", late, times=1)
+    page = reader.open()
+    soon(lambda: colour(page, *quiet_spot("c")), LEVELS["yellow"])
+    revision = page.evaluate("fetch('/map/config.json').then((told) => told.json()).then((told) => told.revision)")
+    soon(lambda: page.evaluate("document.body.dataset.revision"), str(revision))
 
 
 def test_without_push_the_page_asks_by_itself(reader: Reader, city: City):
