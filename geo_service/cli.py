@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,6 +107,7 @@ def _digest(arguments: Arguments, knobs: settings.Settings) -> None:
         feed=feed,
         zones=[_zone_file(text, arguments.crs) for text in arguments.zones],
         rules=city,
+        now=datetime.now(UTC),
         as_of=as_of,
         out=arguments.out,
     )

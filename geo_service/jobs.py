@@ -31,6 +31,7 @@ class DigestOrder:
     feed: Feed
     zones: Sequence[files.ZoneFile]
     rules: rules.Rules
+    now: datetime
     as_of: datetime | None
     out: Path
 
@@ -44,7 +45,7 @@ def digest_files(order: DigestOrder) -> intake.Summary:
     read = [files.read_zones(file) for file in order.zones]
     zones = {place.kind: place for place, _ in read}
     rows = pd.concat([feeds.read_rows(path, order.feed.columns_taken) for path in order.incidents], ignore_index=True)
-    found = intake.digest(rows, order.feed, intake.Known(zones, order.rules), order.as_of, as_of=order.as_of)
+    found = intake.digest(rows, order.feed, intake.Known(zones, order.rules), order.now, as_of=order.as_of)
     months = _months(found.incidents)
     levels = early_warnings.every_month(found.levels, zones, months)
     summary = {

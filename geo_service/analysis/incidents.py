@@ -35,6 +35,7 @@ TIME_COLUMNS = ("called_at", "occurred_from", "occurred_to", "updated_at")
 _ALL_WRONG = (
     20  # rows; a batch of at least so many, none of whose times can be read, has a wrong format, not typing errors
 )
+_LONGEST_ID = 200  # letters; a database index holds keys of up to 2.7 kB
 _ZONED = re.compile(r"(?:Z|[+-]\d\d:?\d\d)$")
 _WINDOW = re.compile(r"\s*(\d{1,2})\s*[~～\-]\s*(\d{1,2})\s*")
 
@@ -76,6 +77,11 @@ def read(rows: pd.DataFrame, feed: Feed, now: datetime | None) -> Read:
     refusals.add(
         incident_id == "", "missing_id", lambda _: f"no value in {' + '.join(feed.columns['id'])}, the row's identity"
     )
+    refusals.add(
+        np.fromiter((len(value) > _LONGEST_ID for value in incident_id), bool, len(rows)),
+        "bad_id",
+        lambda i: f"an identity of {len(incident_id[i])} letters, at most {_LONGEST_ID} can be kept; shorten it",
+    )
     times = _times(rows, feed, now, refusals)
     lon, lat, waiting = _positions(rows, feed, refusals)
     source_category = joined(rows, feed.columns["category"], " ")
@@ -111,7 +117,8 @@ def content_digest(incidents: pd.DataFrame) -> Texts:
 def newest(incidents: pd.DataFrame) -> pd.DataFrame:
     """Keep one row of each (feed, incident_id): the one updated last.
 
-    Where the source says no time of update, the one that came last.  The index keeps the order of arrival, so that rows dropped can be counted and named.
+    Where the source says no time of update, the one that came last.  The index keeps the order of arrival, so that rows
+    dropped can be counted and named.
     """
     if not incidents.duplicated(["feed", "incident_id"]).any():
         return incidents
@@ -210,7 +217,7 @@ def _times(
         "missing_time",
         lambda _: "no call time, which decides the month; fill it in and send the row again",
     )
-    _check_span(called, feed, now, refusals)
+    _check_span(called, _written_time(rows, feed), feed, now, refusals)
     wrong = np.isin(refusals.reason, ("bad_time", "missing_time"))
     if len(rows) >= _ALL_WRONG and wrong.all():
         raise BadRows(
@@ -220,14 +227,20 @@ def _times(
     return found
 
 
-def _check_span(called: "pd.Series[pd.Timestamp]", feed: Feed, now: datetime | None, refusals: Refusals) -> None:
+def _written_time(rows: pd.DataFrame, feed: Feed) -> Texts:
+    return joined(rows, feed.columns["called_at" if "called_at" in feed.columns else "occurred_date"], " ")
+
+
+def _check_span(
+    called: "pd.Series[pd.Timestamp]", written: Texts, feed: Feed, now: datetime | None, refusals: Refusals
+) -> None:
     earliest = pd.Timestamp(feed.earliest, tz=feed.city_zone)
     refusals.add(
         (called < earliest).to_numpy(),
         "bad_time",
         lambda i: (
-            f"call time {called.iloc[i]:%Y-%m-%d} lies before {feed.earliest}, the earliest this source can hold; "
-            f"correct the date"
+            f"the time '{written[i]}' reads as {called.iloc[i]:%Y-%m-%d}, before {feed.earliest}, the earliest this "
+            f"source can hold; correct the date"
         ),
     )
     if now is not None:
@@ -235,8 +248,8 @@ def _check_span(called: "pd.Series[pd.Timestamp]", feed: Feed, now: datetime | N
             (called > pd.Timestamp(now)).to_numpy(),
             "in_future",
             lambda i: (
-                f"call time {called.iloc[i].isoformat()} is later than now ({now.isoformat()}); check the "
-                f"source's clock and time zone"
+                f"the time '{written[i]}' reads as {called.iloc[i].isoformat()}, later than now ({now.isoformat()}); "
+                f"check the source's clock and time zone"
             ),
         )
 

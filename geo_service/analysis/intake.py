@@ -217,9 +217,8 @@ def _check_axes(batch: pd.DataFrame, feed: Feed, zones: Mapping[str, zone_geomet
     if exchanged > len(located) / 2 and as_given < len(located) / 100:
         raise AxisOrder(
             f"feed '{feed.id}': {exchanged} of {len(located)} rows lie near the zones only with longitude and "
-            f"latitude exchanged "
-            f"(first: lon {lon.iloc[0]:g}, lat {lat.iloc[0]:g}); exchange lon and lat under [columns] in "
-            f"{feed.path.name}"
+            f"latitude exchanged (first: lon {lon.iloc[0]:g}, lat {lat.iloc[0]:g}); exchange lon and lat under "
+            f"[columns] in {feed.path.name}, or write longitude first in the zone file"
         )
 
 

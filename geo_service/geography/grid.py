@@ -1,9 +1,8 @@
-"""Grid: H3 cells of points, and their parents.
+"""Grid: H3 cells of points.
 
 Pure.  Cells travel as H3 indexes in hex text ("8a2a1072b59ffff"), which every H3 library reads.
 """
 
-import h3ronpy
 import h3ronpy.vector
 import numpy as np
 import numpy.typing as npt
@@ -29,15 +28,6 @@ def cells(lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64], resolution
     return found
 
 
-def parents(cell: Cells, resolution: int) -> Cells:
-    """Give each cell's ancestor at a coarser resolution; 0 stays 0."""
-    found = np.zeros(len(cell), dtype=np.uint64)
-    real = np.flatnonzero(cell)
-    if len(real):
-        found[real] = np.asarray(pa.array(h3ronpy.change_resolution(cell[real], resolution)), dtype=np.uint64)
-    return found
-
-
 def as_text(cell: Cells) -> npt.NDArray[np.object_]:
     """Write cells as hex text; 0 becomes None."""
     found = np.full(len(cell), None, dtype=object)
@@ -47,8 +37,3 @@ def as_text(cell: Cells) -> npt.NDArray[np.object_]:
         text = np.array([f"{index:x}" for index in distinct.tolist()], dtype=object)
         found[real] = text[which]
     return found
-
-
-def from_text(text: npt.NDArray[np.object_]) -> Cells:
-    """Read cells from hex text; None becomes 0."""
-    return np.fromiter((int(index, 16) if isinstance(index, str) else 0 for index in text), np.uint64, len(text))

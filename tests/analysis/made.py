@@ -39,7 +39,7 @@ def feed(**changes: object) -> feeds.Feed:
 
 
 def rows(lines: str) -> pd.DataFrame:
-    """Read rows written as "id day-and-hour code lon lat [said]" lines; "-" is an empty field, "_" a space in a time."""
+    """Read rows written as "id day_hour code lon lat [said]" lines; "-" is an empty field, "_" a space in a time."""
     names = ("id", "at", "code", "lon", "lat", "said")
     cells = [line.split() for line in lines.strip().splitlines()]
     table = [[("" if c == "-" else c.replace("_", " ")) for c in line] + [""] * (6 - len(line)) for line in cells]

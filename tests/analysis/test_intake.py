@@ -68,6 +68,12 @@ def test_as_of_leaves_out_what_was_not_yet_said():
     assert got.summary["after_as_of"] == 3
 
 
+def test_an_identity_too_long_for_the_store_is_rejected():
+    got = intake.digest(rows(f"{'9' * 201} 2024-05-01_10:00 R 0.5 0.5"), feed(), intake.Known(ZONES, RULES))
+    assert got.rejected["reason"].tolist() == ["bad_id"]
+    assert "201 letters, at most 200" in got.rejected["detail"][0]
+
+
 def test_axes_exchanged_in_a_whole_batch_are_refused():
     far = {"communities": squares("communities", "abcdefghijklmnopqrst")}
     lines = "\n".join(f"{i} 2024-05-01_10:00 R 0.5 15.5" for i in range(25))
