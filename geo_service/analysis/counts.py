@@ -5,6 +5,7 @@ count of 0 meaning that nothing is left to keep.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -30,12 +31,14 @@ def tally(incidents: pd.DataFrame, kinds: Sequence[str], placing: Mapping[str, s
 
     Columns zone_kind, zone_id, month, category, count (> 0), in the order of the key.
     """
+    month, category = _coded(incidents["month"]), _coded(incidents["category"])
     found = [_empty(ZONE_KEY)]
-    for kind in kinds:
-        column = incident_rows.ID_COLUMN[kind]
-        counted = incidents.loc[counting(incidents, kind, placing), [column, "month", "category"]]
-        found.append(_group(counted.rename(columns={column: "zone_id"}), ZONE_KEY[1:]).assign(zone_kind=kind))
-    return _in_order(found, ZONE_KEY)
+    for kind in sorted(kinds):
+        here = np.flatnonzero(counting(incidents, kind, placing))
+        zone = _coded(incidents[incident_rows.ID_COLUMN[kind]].iloc[here])
+        counted = _count({"zone_id": zone, "month": month.of(here), "category": category.of(here)})
+        found.append(counted.assign(zone_kind=kind))
+    return _together(found, ZONE_KEY)
 
 
 def tally_cells(incidents: pd.DataFrame, resolutions: Sequence[int] = grid.RESOLUTIONS) -> pd.DataFrame:
@@ -45,14 +48,16 @@ def tally_cells(incidents: pd.DataFrame, resolutions: Sequence[int] = grid.RESOL
     would be a neighbour for 7 points in 100 (test_philadelphia.py).
     Columns h3 (hex text), resolution, month, category, count (> 0), in the order of the key.
     """
-    located = incidents.loc[incidents["cell"].notna(), ["lon", "lat", "month", "category"]]
-    codes, points = pd.factorize(located["lon"].to_numpy() + 1j * located["lat"].to_numpy())
+    lon, lat = incidents["lon"].to_numpy(), incidents["lat"].to_numpy()
+    here = np.flatnonzero(np.isfinite(lon))
+    which, points = pd.factorize(lon[here] + 1j * lat[here])  # block geocodes repeat: each place is looked up once
+    month, category = _coded(incidents["month"]).of(here), _coded(incidents["category"]).of(here)
     found = [_empty(CELL_KEY)]
     for resolution in resolutions:
-        names = grid.as_text(grid.cells(points.real, points.imag, resolution))
-        here = located[["month", "category"]].assign(h3=names[codes])
-        found.append(_group(here, ("h3", "month", "category")).assign(resolution=resolution))
-    return _in_order(found, CELL_KEY)
+        cells, cell = np.unique(grid.cells(points.real, points.imag, resolution), return_inverse=True)
+        coded = _Coded(cell[which], grid.as_text(cells))  # as numbers and as text, cells of one resolution sort alike
+        found.append(_count({"h3": coded, "month": month, "category": category}).assign(resolution=resolution))
+    return _together(found, CELL_KEY).sort_values(list(CELL_KEY), ignore_index=True)
 
 
 def changes(before: pd.DataFrame, after: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
@@ -75,8 +80,34 @@ def changes(before: pd.DataFrame, after: pd.DataFrame, key: Sequence[str]) -> pd
     return pd.concat([new, gone[columns]], ignore_index=True).astype(after.dtypes.to_dict())
 
 
-def _group(rows: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
-    return rows.groupby(list(key), sort=False, observed=True).size().reset_index(name="count")
+@dataclass(frozen=True)
+class _Coded:
+    """A column as numbers: `code` of each row, `values` in ascending order."""
+
+    code: npt.NDArray[np.int64]
+    values: npt.NDArray[np.object_]
+
+    def of(self, rows: npt.NDArray[np.int64]) -> "_Coded":
+        """Give some of the rows."""
+        return _Coded(self.code[rows], self.values)
+
+
+def _coded(column: pd.Series) -> _Coded:
+    code, values = pd.factorize(column, sort=True)
+    return _Coded(code, np.asarray(values, dtype=object))
+
+
+def _count(columns: Mapping[str, _Coded]) -> pd.DataFrame:
+    """Count the rows that agree in every column, in the order of the columns."""
+    key = np.zeros(1, dtype=np.int64)
+    for column in columns.values():
+        key = key * len(column.values) + column.code
+    distinct, count = np.unique(key, return_counts=True)
+    values: dict[str, pd.Series] = {"count": pd.Series(count.astype(np.int64))}
+    for name, column in reversed(list(columns.items())):
+        distinct, code = np.divmod(distinct, max(1, len(column.values)))
+        values[name] = pd.Series(column.values, dtype="str").take(code).reset_index(drop=True)
+    return pd.DataFrame(values)
 
 
 def _empty(key: Sequence[str]) -> pd.DataFrame:
@@ -84,7 +115,7 @@ def _empty(key: Sequence[str]) -> pd.DataFrame:
     return frame.assign(count=pd.Series(dtype="int64"))
 
 
-def _in_order(found: Sequence[pd.DataFrame], key: Sequence[str]) -> pd.DataFrame:
+def _together(found: Sequence[pd.DataFrame], key: Sequence[str]) -> pd.DataFrame:
     columns = [*key, "count"]
     whole = pd.concat([frame[columns] for frame in found if len(frame)] or [found[0]], ignore_index=True)
-    return whole.astype(found[0].dtypes.to_dict()).sort_values(list(key), ignore_index=True)
+    return whole.astype(found[0].dtypes.to_dict())

@@ -58,7 +58,8 @@ def alerts(incidents: pd.DataFrame, kinds: Sequence[str], city: rules.Rules) -> 
     count. Each kind stands once per place and month.  Calls of the same moment count in the order of their ids.
     """
     month_rules = {month: city.levels_at(month) for month in incidents["month"].unique()}
-    counted = incidents[counted_mask(incidents, month_rules)].sort_values(["called_at", "incident_id", "feed"])
+    needed = ["called_at", "incident_id", "feed", "month", *incident_rows.ID_COLUMN.values()]
+    counted = incidents.loc[counted_mask(incidents, month_rules), needed].sort_values(needed[:3])
     found = [_no_alerts()]
     for kind in kinds:
         column = incident_rows.ID_COLUMN[kind]

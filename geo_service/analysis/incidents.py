@@ -192,7 +192,7 @@ def _rejected(rows: pd.DataFrame, feed: Feed, incident_id: Texts, refusals: Refu
 def _categories(code: Texts, local: "pd.Series[pd.Timestamp]", feed: Feed) -> Texts:
     """Map each source code to the canonical category of the entry in force on the (city-local) day of the call."""
     category = np.full(len(code), rules.UNMAPPED, dtype=object)
-    distinct, which = np.unique(code.astype("U"), return_inverse=True)
+    which, distinct = pd.factorize(code)
     day = local.dt.tz_localize(None).to_numpy(dtype="datetime64[D]")
     for entry in feed.categories:  # in order of valid_from: a later entry overwrites from its first day on
         mapped = np.array([entry.of(text) or rules.UNMAPPED for text in distinct.tolist()], dtype=object)[which]
@@ -217,7 +217,7 @@ def _times(
         "missing_time",
         lambda _: "no call time, which decides the month; fill it in and send the row again",
     )
-    _check_span(called, _written_time(rows, feed), feed, now, refusals)
+    _check_span(called, lambda i: _written_time(rows.iloc[[i]], feed), feed, now, refusals)
     wrong = np.isin(refusals.reason, ("bad_time", "missing_time"))
     if len(rows) >= _ALL_WRONG and wrong.all():
         raise BadRows(
@@ -227,19 +227,23 @@ def _times(
     return found
 
 
-def _written_time(rows: pd.DataFrame, feed: Feed) -> Texts:
-    return joined(rows, feed.columns["called_at" if "called_at" in feed.columns else "occurred_date"], " ")
+def _written_time(row: pd.DataFrame, feed: Feed) -> str:
+    return joined(row, feed.columns["called_at" if "called_at" in feed.columns else "occurred_date"], " ")[0]
 
 
 def _check_span(
-    called: "pd.Series[pd.Timestamp]", written: Texts, feed: Feed, now: datetime | None, refusals: Refusals
+    called: "pd.Series[pd.Timestamp]",
+    written: Callable[[int], str],
+    feed: Feed,
+    now: datetime | None,
+    refusals: Refusals,
 ) -> None:
     earliest = pd.Timestamp(feed.earliest, tz=feed.city_zone)
     refusals.add(
         (called < earliest).to_numpy(),
         "bad_time",
         lambda i: (
-            f"the time '{written[i]}' reads as {called.iloc[i]:%Y-%m-%d}, before {feed.earliest}, the earliest this "
+            f"the time '{written(i)}' reads as {called.iloc[i]:%Y-%m-%d}, before {feed.earliest}, the earliest this "
             f"source can hold; correct the date"
         ),
     )
@@ -248,7 +252,7 @@ def _check_span(
             (called > pd.Timestamp(now)).to_numpy(),
             "in_future",
             lambda i: (
-                f"the time '{written[i]}' reads as {called.iloc[i].isoformat()}, later than now ({now.isoformat()}); "
+                f"the time '{written(i)}' reads as {called.iloc[i].isoformat()}, later than now ({now.isoformat()}); "
                 f"check the source's clock and time zone"
             ),
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from geo_service.analysis import counts, early_warnings, rules
@@ -124,19 +125,25 @@ def restate(known: Known) -> Found:
 def place(incidents: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones]) -> pd.DataFrame:
     """Fill in which community, unit and patrol zone holds each incident, and its H3 cell (resolution 10)."""
     lon, lat = incidents["lon"].to_numpy(dtype=np.float64), incidents["lat"].to_numpy(dtype=np.float64)
-    inside = np.zeros(len(incidents), dtype=bool)
+    point, points = pd.factorize(lon + 1j * lat)  # block geocodes repeat: each place is looked up once; NaN is -1
+    at_lon, at_lat = np.append(points.real, np.nan), np.append(points.imag, np.nan)
+    inside = np.zeros(len(at_lon), dtype=bool)
     columns: dict[str, pd.Series] = {}
     for kind, column in incident_rows.ID_COLUMN.items():
-        found = np.full(len(incidents), None, dtype=object)
+        found = np.full(len(at_lon), None, dtype=object)
         if kind in zones:
-            which = zone_geometry.assign(zones[kind], lon, lat)
+            which = zone_geometry.assign(zones[kind], at_lon, at_lat)
             held = which != zone_geometry.OUTSIDE
             found[held] = zones[kind].ids[which[held]]
             inside |= held
-        columns[column] = pd.Series(found, index=incidents.index, dtype="str")
-    cell = pd.Series(grid.as_text(grid.cells(lon, lat)), index=incidents.index, dtype="str")
-    placed = np.where(np.isnan(lon), "waiting", np.where(inside, "located", "outside"))
-    return incidents.assign(**columns, cell=cell, placed=placed)[list(incident_rows.INCIDENT_COLUMNS)]
+        columns[column] = _spread(found, point, incidents.index)
+    columns["cell"] = _spread(grid.as_text(grid.cells(at_lon, at_lat)), point, incidents.index)
+    placed = np.where(np.isnan(lon), "waiting", np.where(inside[point], "located", "outside"))
+    return incidents.assign(**columns, placed=placed)[list(incident_rows.INCIDENT_COLUMNS)]
+
+
+def _spread(values: npt.NDArray[np.object_], which: npt.NDArray[np.int64], index: pd.Index) -> pd.Series:
+    return pd.Series(values, dtype="str").take(np.where(which < 0, len(values) - 1, which)).set_axis(index)
 
 
 def picture(incidents: pd.DataFrame, kinds: Sequence[str], city: rules.Rules) -> Picture:
@@ -153,12 +160,7 @@ def picture(incidents: pd.DataFrame, kinds: Sequence[str], city: rules.Rules) ->
 
 
 def _found(fresh: pd.DataFrame, rejected: pd.DataFrame, known: Known, summary: Summary) -> Found:
-    key = ["feed", "incident_id"]
-    former = known.incidents.merge(fresh[key], on=key) if len(known.incidents) else known.incidents
-    touched = set(fresh["month"]) | set(former["month"])
-    before = known.incidents[known.incidents["month"].isin(touched)]
-    replaced = pd.MultiIndex.from_frame(before[key]).isin(pd.MultiIndex.from_frame(fresh[key]))
-    after = pd.concat([before[~replaced], fresh], ignore_index=True) if len(before) else fresh
+    before, after = _before_and_after(known.incidents, fresh)
     kinds = sorted(known.zones)
     was, now = picture(before, kinds, known.rules), picture(after, kinds, known.rules)
     alert_key = list(early_warnings.ALERT_KEY)
@@ -173,6 +175,17 @@ def _found(fresh: pd.DataFrame, rejected: pd.DataFrame, known: Known, summary: S
         cell_levels=counts.changes(was.cell_levels, now.cell_levels, early_warnings.CELL_LEVEL_KEY),
         summary={**summary, "recorded": len(fresh)},
     )
+
+
+def _before_and_after(stored: pd.DataFrame, fresh: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give what stood and what will stand in the months that fresh rows touch, or leave."""
+    if stored.empty:
+        return stored, fresh
+    key = ["feed", "incident_id"]
+    replaced = pd.MultiIndex.from_frame(stored[key]).isin(pd.MultiIndex.from_frame(fresh[key]))
+    touched = np.union1d(fresh["month"].unique(), stored.loc[replaced, "month"].unique())
+    standing = stored["month"].isin(touched).to_numpy()
+    return stored[standing], pd.concat([stored[standing & ~replaced], fresh], ignore_index=True)
 
 
 def _only_in(these: pd.DataFrame, those: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
@@ -206,7 +219,7 @@ def _fresh(batch: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
 def _check_axes(batch: pd.DataFrame, feed: Feed, zones: Mapping[str, zone_geometry.Zones]) -> None:
     """Refuse a batch that lies in the city only with its axes exchanged."""
     bounds = np.array([place.bounds() for place in zones.values() if len(place)])
-    located = batch[batch["lon"].notna()]
+    located = batch.loc[batch["lon"].notna(), ["lon", "lat"]]
     if not len(bounds) or len(located) < _ENOUGH:
         return
     west, south = bounds[:, :2].min(axis=0) - _NEAR_DEG

@@ -166,5 +166,5 @@ function roomForPanels(withPlace: boolean): { top: number; bottom: number; left:
   const edge = 40;
   if (innerWidth < 720)
     return { top: edge, bottom: withPlace ? Math.round(innerHeight * 0.6) : 150, left: edge, right: edge };
-  return { top: edge, bottom: edge, left: 380, right: withPlace && innerWidth >= 1000 ? 410 : edge + 30 };
+  return { top: edge, bottom: edge, left: 380, right: withPlace && innerWidth >= 1100 ? 410 : edge + 30 };
 }
