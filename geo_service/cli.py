@@ -45,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     for library in ("alembic", "httpx"):
         logging.getLogger(library).setLevel(logging.WARNING)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _leave)  # the web server raises it again when it has ended
     try:
         arguments.run(arguments, settings.read(os.environ))
     except GeoServiceError as error:
@@ -53,6 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _leave(*_: object) -> None:
+    """End as after Ctrl-C, so that a private database is stopped too."""
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -180,9 +187,7 @@ def _work(_: Arguments, knobs: settings.Settings) -> None:
     with closing(service.open_service(knobs)) as parts:
         if not parts.feeds:
             raise BadParameter("no feed to pull; set GEO_FEEDS=rules/feeds/X.toml")
-        stop = threading.Event()
-        signal.signal(signal.SIGTERM, lambda *_: stop.set())
-        jobs.work(parts, _sources(parts, parts.feeds), stop)
+        jobs.work(parts, _sources(parts, parts.feeds), threading.Event())
 
 
 def _pull(arguments: Arguments, knobs: settings.Settings) -> None:
