@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -71,7 +71,9 @@ def load_zones(service: Service, zones: Zones) -> intake.Summary:
     now = service.now()
     with writing.lease(service.engine) as connection:
         writing.replace_zones(connection, zones, now=now)
-        known = intake.Known(_zones(connection), service.rules, reading.known_incidents(connection, None, None))
+        known = intake.Known(
+            _zones(service, connection), service.rules, reading.known_incidents(connection, None, None)
+        )
         found = intake.restate(known)
         writing.record(connection, found, feed=None, cursor=None, now=now, replace=True)
     return found.summary
@@ -116,14 +118,18 @@ def _take_in(
     now = service.now()
     asked = intake.asks(rows, feed, now)
     stored = reading.known_incidents(connection, asked.keys, asked.months)
-    found = intake.digest(rows, feed, intake.Known(_zones(connection), service.rules, stored), now)
+    found = intake.digest(rows, feed, intake.Known(_zones(service, connection), service.rules, stored), now)
     writing.record(connection, found, feed=feed.id, cursor=cursor, now=now)
     return found.summary
 
 
-def _zones(connection: sqlalchemy.Connection) -> dict[str, Zones]:
-    found = {kind: reading.zones(connection, kind, layers.EVERYTHING) for kind in rules.ZONE_KINDS}
-    return {kind: zones for kind, zones in found.items() if len(zones)}
+def _zones(service: Service, connection: sqlalchemy.Connection) -> Mapping[str, Zones]:
+    kept, seq = service.boundaries, reading.revision(connection).zones_seq
+    if kept.seq != seq:
+        found = {kind: reading.zones(connection, kind, layers.EVERYTHING) for kind in rules.ZONE_KINDS}
+        kept.zones = {kind: zones for kind, zones in found.items() if len(zones)}
+        kept.seq = seq
+    return kept.zones
 
 
 def _months(incidents: pd.DataFrame) -> list[str]:

@@ -1,8 +1,9 @@
 """Service: assembles the parts from settings, once: database, rules, layers, feeds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import sqlalchemy
@@ -11,10 +12,19 @@ from geo_service import files
 from geo_service.analysis.feed import Feed
 from geo_service.analysis.rules import Rules
 from geo_service.errors import BadSetting
+from geo_service.geography.zones import Zones
 from geo_service.maps.layers import Layer, LevelScheme
 from geo_service.settings import Settings
 from geo_service.store import opening
 from geo_service.store.cluster import Cluster
+
+
+@dataclass
+class Boundaries:
+    """The zones as of revision `seq`, kept with their index until the store has newer ones."""
+
+    seq: int = -1
+    zones: Mapping[str, Zones] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,11 @@ class Service:
     texts: Mapping[str, Mapping[str, object]]
     feeds: tuple[Feed, ...]
     cluster: Cluster | None
+
+    @cached_property
+    def boundaries(self) -> "Boundaries":
+        """The zones last read from the store."""
+        return Boundaries()
 
     def now(self) -> datetime:
         """The one clock."""

@@ -18,32 +18,41 @@ ZONE_KEY = ("zone_kind", "zone_id", "month", "category")
 CELL_KEY = ("h3", "resolution", "month", "category")
 
 
-def counting(incidents: pd.DataFrame, kind: str, placing: Mapping[str, str]) -> npt.NDArray[np.bool_]:
-    """Tell which incidents a kind of zone counts: those inside one, unless the placing rule leaves them to a unit."""
-    inside = incidents[incident_rows.ID_COLUMN[kind]].notna().to_numpy()
+def counting(
+    incidents: pd.DataFrame, kind: str, placing: Mapping[str, str], moved: pd.DataFrame | None = None
+) -> npt.NDArray[np.bool_]:
+    """Tell which incidents a kind of zone counts: those inside one, unless the placing rule leaves them to a unit.
+
+    With `moved`, only those in zones that hold one of these incidents too.
+    """
+    zone = incidents[incident_rows.ID_COLUMN[kind]]
+    inside = (zone.notna() if moved is None else zone.isin(moved[zone.name].dropna())).to_numpy()
     if placing[kind] == "unless_in_unit":
         inside = inside & incidents["unit_id"].isna().to_numpy()
     return inside
 
 
-def tally(incidents: pd.DataFrame, kinds: Sequence[str], placing: Mapping[str, str]) -> pd.DataFrame:
-    """Count incidents per zone, month and category.
+def tally(
+    incidents: pd.DataFrame, kinds: Sequence[str], placing: Mapping[str, str], moved: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Count incidents per zone, month and category; with `moved`, only in the zones that hold one of these too.
 
     Columns zone_kind, zone_id, month, category, count (> 0), in the order of the key.
     """
     month, category = _coded(incidents["month"]), _coded(incidents["category"])
     found = [_empty(ZONE_KEY)]
     for kind in sorted(kinds):
-        here = np.flatnonzero(counting(incidents, kind, placing))
+        here = np.flatnonzero(counting(incidents, kind, placing, moved))
         zone = _coded(incidents[incident_rows.ID_COLUMN[kind]].iloc[here])
         counted = _count({"zone_id": zone, "month": month.of(here), "category": category.of(here)})
         found.append(counted.assign(zone_kind=kind))
     return _together(found, ZONE_KEY)
 
 
-def tally_cells(incidents: pd.DataFrame, resolutions: Sequence[int] = grid.RESOLUTIONS) -> pd.DataFrame:
+def tally_cells(incidents: pd.DataFrame, moved: pd.DataFrame | None = None) -> pd.DataFrame:
     """Count incidents with coordinates per H3 cell of each resolution, month and category, in or out of any zone.
 
+    With `moved`, only in the cells that hold one of these incidents too.
     Each resolution's cell is the one that holds the point: hexagons do not nest, and the ancestor of the finest cell
     would be a neighbour for 7 points in 100 (test_philadelphia.py).
     Columns h3 (hex text), resolution, month, category, count (> 0), in the order of the key.
@@ -53,10 +62,16 @@ def tally_cells(incidents: pd.DataFrame, resolutions: Sequence[int] = grid.RESOL
     which, points = pd.factorize(lon[here] + 1j * lat[here])  # block geocodes repeat: each place is looked up once
     month, category = _coded(incidents["month"]).of(here), _coded(incidents["category"]).of(here)
     found = [_empty(CELL_KEY)]
-    for resolution in resolutions:
-        cells, cell = np.unique(grid.cells(points.real, points.imag, resolution), return_inverse=True)
-        coded = _Coded(cell[which], grid.as_text(cells))  # as numbers and as text, cells of one resolution sort alike
-        found.append(_count({"h3": coded, "month": month, "category": category}).assign(resolution=resolution))
+    for resolution in grid.RESOLUTIONS:
+        of_point = grid.cells(points.real, points.imag, resolution)
+        if moved is not None:
+            touched = grid.cells(moved["lon"].to_numpy(), moved["lat"].to_numpy(), resolution)
+            of_point[~np.isin(of_point, touched)] = 0
+        rows = np.flatnonzero(of_point[which])
+        cells, cell = np.unique(of_point[which[rows]], return_inverse=True)
+        coded = _Coded(cell, grid.as_text(cells))  # as numbers and as text, cells of one resolution sort alike
+        counted = _count({"h3": coded, "month": month.of(rows), "category": category.of(rows)})
+        found.append(counted.assign(resolution=resolution))
     return _together(found, CELL_KEY).sort_values(list(CELL_KEY), ignore_index=True)
 
 

@@ -50,8 +50,10 @@ def every_month(found: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones], m
     return whole.fillna({"count": 0, "level": 0}).astype({"count": "int64", "level": "int8"})
 
 
-def alerts(incidents: pd.DataFrame, kinds: Sequence[str], city: rules.Rules) -> pd.DataFrame:
-    """Find the moments at which places became critical, red or black.
+def alerts(
+    incidents: pd.DataFrame, kinds: Sequence[str], city: rules.Rules, moved: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Find the moments at which places became critical, red or black; with `moved`, only where one of these lies.
 
     `incidents` are placed (INCIDENT_COLUMNS) and whole for each month they touch.  Columns zone_kind, zone_id, month,
     kind (critical_red, enter_red, critical_black, enter_black), at (UTC call time of the incident that reached it),
@@ -63,7 +65,7 @@ def alerts(incidents: pd.DataFrame, kinds: Sequence[str], city: rules.Rules) -> 
     found = [_no_alerts()]
     for kind in kinds:
         column = incident_rows.ID_COLUMN[kind]
-        here = counted.loc[counts.counting(counted, kind, city.placing), [column, "month", "called_at"]]
+        here = counted.loc[counts.counting(counted, kind, city.placing, moved), [column, "month", "called_at"]]
         here = here.rename(columns={column: "zone_id", "called_at": "at"}).assign(zone_kind=kind)
         here["count"] = here.groupby(["zone_id", "month"], sort=False).cumcount() + 1
         found.extend(_moments(here, month_rules))

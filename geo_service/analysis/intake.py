@@ -22,6 +22,7 @@ from geo_service.geography import grid
 from geo_service.geography import zones as zone_geometry
 
 _NEAR_DEG = 0.5  # a point this far from every zone is not of this city; about 50 km
+_COUNTED = ["feed", "incident_id", "called_at", "month", "category", *incident_rows.ID_COLUMN.values(), "lon", "lat"]
 _ENOUGH = 20  # located rows before their whereabouts say anything about the order of axes
 
 Summary = Mapping[str, object]
@@ -146,23 +147,32 @@ def _spread(values: npt.NDArray[np.object_], which: npt.NDArray[np.int64], index
     return pd.Series(values, dtype="str").take(np.where(which < 0, len(values) - 1, which)).set_axis(index)
 
 
-def picture(incidents: pd.DataFrame, kinds: Sequence[str], city: rules.Rules) -> Picture:
-    """Count, colour and find the moments of placed incidents, whole for each month they touch."""
-    zone_months = counts.tally(incidents, kinds, city.placing)
-    cell_months = counts.tally_cells(incidents)
+def picture(
+    incidents: pd.DataFrame, kinds: Sequence[str], city: rules.Rules, moved: pd.DataFrame | None = None
+) -> Picture:
+    """Count, colour and find the moments of placed incidents, whole for each month they touch.
+
+    With `moved`, only for the zones and cells that hold one of these incidents.
+    """
+    zone_months = counts.tally(incidents, kinds, city.placing, moved)
+    cell_months = counts.tally_cells(incidents, moved)
     return Picture(
         zone_months=zone_months,
         levels=early_warnings.levels(zone_months, city),
-        alerts=early_warnings.alerts(incidents, kinds, city),
+        alerts=early_warnings.alerts(incidents, kinds, city, moved),
         cell_months=cell_months,
         cell_levels=early_warnings.cell_levels(cell_months, city),
     )
 
 
 def _found(fresh: pd.DataFrame, rejected: pd.DataFrame, known: Known, summary: Summary) -> Found:
-    before, after = _before_and_after(known.incidents, fresh)
+    standing, gone = _standing(known.incidents, fresh)
+    moved = None if known.incidents.empty else pd.concat([gone, fresh[_COUNTED]], ignore_index=True)
     kinds = sorted(known.zones)
-    was, now = picture(before, kinds, known.rules), picture(after, kinds, known.rules)
+    was, now = (
+        picture(pd.concat([standing, rows], ignore_index=True), kinds, known.rules, moved)
+        for rows in (gone, fresh[_COUNTED])
+    )
     alert_key = list(early_warnings.ALERT_KEY)
     return Found(
         incidents=fresh,
@@ -177,15 +187,13 @@ def _found(fresh: pd.DataFrame, rejected: pd.DataFrame, known: Known, summary: S
     )
 
 
-def _before_and_after(stored: pd.DataFrame, fresh: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give what stood and what will stand in the months that fresh rows touch, or leave."""
-    if stored.empty:
-        return stored, fresh
+def _standing(stored: pd.DataFrame, fresh: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split the stored rows of the months that change: those that stay, and those that fresh rows replace."""
     key = ["feed", "incident_id"]
     replaced = pd.MultiIndex.from_frame(stored[key]).isin(pd.MultiIndex.from_frame(fresh[key]))
-    touched = np.union1d(fresh["month"].unique(), stored.loc[replaced, "month"].unique())
-    standing = stored["month"].isin(touched).to_numpy()
-    return stored[standing], pd.concat([stored[standing & ~replaced], fresh], ignore_index=True)
+    changing = np.union1d(fresh["month"].unique(), stored.loc[replaced, "month"].unique())
+    standing = stored["month"].isin(changing).to_numpy() & ~replaced
+    return stored.loc[standing, _COUNTED], stored.loc[replaced, _COUNTED]
 
 
 def _only_in(these: pd.DataFrame, those: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
