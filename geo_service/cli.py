@@ -36,6 +36,7 @@ Arguments = argparse.Namespace
 Sources = Sequence[tuple[Feed, Source]]
 
 _AT_LENGTH = ("colours", "months")  # of `digest`: in summary.json and with --json
+_READY_WITHIN_S = 30.0
 _DEMO_PULL_S = 2  # the demo shows in seconds what a city sees in minutes
 
 
@@ -300,6 +301,16 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def _readiness(client: httpx.Client) -> dict[str, str]:
+    """Give the health of a server, waiting a while for one that is still drawing its first picture."""
+    until = time.monotonic() + _READY_WITHIN_S
+    while (answer := client.get("/health/ready")).status_code == 503:
+        if time.monotonic() > until:
+            break
+        time.sleep(0.2)
+    return answer.raise_for_status().json()
+
+
 def _proof(address: str) -> dict[str, object]:
     """Ask a running demo for its page, a coloured tile and its health, as a browser would."""
     with httpx.Client(base_url=address, timeout=30) as client:
@@ -308,7 +319,7 @@ def _proof(address: str) -> dict[str, object]:
         items = client.get("/collections/warnings/items", params={"limit": 10_000}).raise_for_status().json()
         levels = [feature["properties"]["level_name"] for feature in items["features"]]
         tile = client.get("/tiles/warnings/0/0/0.mvt").raise_for_status()
-        ready = client.get("/health/ready").raise_for_status().json()
+        ready = _readiness(client)
     return {
         "page": f"{address}/map answers, {len(page.content)} bytes",
         "month": config["month"],
