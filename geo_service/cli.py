@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import httpx
+from tqdm import tqdm
 
-from geo_service import feeds, files, jobs, service, settings
+from geo_service import batch, feeds, files, jobs, service, settings
 from geo_service.analysis import rules
 from geo_service.analysis.feed import Feed
 from geo_service.errors import BadParameter, GeoServiceError
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; give its exit code: 0, or 2 with the reason on standard error."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    for library in ("alembic", "httpx"):
+    for library in ("alembic", "distributed", "httpx"):
         logging.getLogger(library).setLevel(logging.WARNING)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _leave)  # the web server raises it again when it has ended
@@ -99,6 +100,9 @@ def _add_digest(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--as-of", type=_moment, help="as known at this moment (ISO 8601; the city's time where no zone is given)"
     )
+    command.add_argument(
+        "--dask", default="", metavar="WHERE", help="spread the work: local (a worker a core) or tcp://SCHEDULER:PORT"
+    )
     command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results")
 
 
@@ -110,7 +114,7 @@ def _digest(arguments: Arguments, knobs: settings.Settings) -> None:
     as_of = arguments.as_of
     if as_of and not as_of.tzinfo:
         as_of = as_of.replace(tzinfo=ZoneInfo(feed.city_zone))
-    order = jobs.DigestOrder(
+    order = batch.Order(
         incidents=arguments.incidents,
         feed=feed,
         zones=[_zone_file(text, arguments.crs) for text in arguments.zones],
@@ -118,11 +122,22 @@ def _digest(arguments: Arguments, knobs: settings.Settings) -> None:
         now=datetime.now(UTC),
         as_of=as_of,
         out=arguments.out,
+        dask=arguments.dask,
     )
     kinds = [file.kind for file in order.zones]
     if len(set(kinds)) < len(kinds):
         raise BadParameter(f"--zones names {', '.join(kinds)}; give each kind once")
-    _print_summary(jobs.digest_files(order), arguments)
+    with _bar() as tell:
+        summary = jobs.digest_files(order, tell)
+    _print_summary(summary, arguments)
+
+
+@contextmanager
+def _bar() -> Generator[Callable[[float], object]]:
+    """Draw on a terminal how much of a long work is done."""
+    layout = "{l_bar}{bar}| {elapsed}, 还要 still {remaining}"
+    with tqdm(total=1.0, bar_format=layout, disable=not sys.stderr.isatty(), leave=False) as bar:
+        yield lambda share: bar.update(max(0.0, share - bar.n))
 
 
 def _zone_file(text: str, system: str) -> files.ZoneFile:

@@ -10,6 +10,7 @@
     ├── BadRule                  rules/, feeds or layers that contradict themselves
     ├── BadSetting               an unknown or unreadable GEO_* setting
     ├── SourceFailed             an incident source answered wrongly or not at all; the next pull tries again
+    ├── BatchFailed              the workers of a distributed run cannot be reached or died; nothing was written
     ├── StoreFailed              the database is missing, unreachable or older than the program
     └── NotFound                 a layer, place or tile that does not exist
 
@@ -55,6 +56,10 @@ class BadSetting(GeoServiceError):
 
 class SourceFailed(GeoServiceError):
     """An incident source answered wrongly or not at all; nothing was recorded and the next pull tries again."""
+
+
+class BatchFailed(GeoServiceError):
+    """The workers of a distributed run cannot be reached or died; nothing was written."""
 
 
 class StoreFailed(GeoServiceError):

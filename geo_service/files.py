@@ -1,14 +1,11 @@
-"""Files: reads zones, feeds, rules and layers; writes results.
+"""Files: reads zones, feeds, rules and layers.
 
-The one room that opens files.  What a file says is checked in the rooms it is about (feed.py, rules.py,
-maps/layers.py); here it is only found, opened and named in errors.  Results appear whole or not at all.
+What a file says is checked in the rooms it is about (feed.py, rules.py, maps/layers.py); here it is only found, opened
+and named in errors.  Incident files are the work of feeds/, results that of results.py.
 """
 
-import json
-import os
 import tomllib
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +13,13 @@ import geopandas
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pyogrio
 import pyogrio.errors
 import shapely
 
 from geo_service.analysis import feed as feeds
 from geo_service.analysis import rules
-from geo_service.errors import AxisOrder, BadInput, BadRule, BadZones, UndeclaredCRS
+from geo_service.errors import AxisOrder, BadRule, BadZones, UndeclaredCRS
 from geo_service.geography import crs
 from geo_service.geography.zones import Zones
 from geo_service.maps import layers
@@ -210,58 +206,3 @@ def _column(frame: pd.DataFrame, names: Sequence[str], default: np.ndarray) -> n
 def _some(ids: Sequence[str] | np.ndarray) -> str:
     shown = ", ".join(str(i) for i in list(ids)[:_SHOWN])
     return shown + (f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else "")
-
-
-class Results:
-    """A folder of results being written: each file under its own name once all of them are complete."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._waiting: list[tuple[Path, Path]] = []
-
-    def parquet(self, name: str, frame: pd.DataFrame) -> None:
-        """Write a frame as `name`.parquet."""
-        pq.write_table(
-            pa.Table.from_pandas(frame, preserve_index=False), self._place(f"{name}.parquet"), compression="zstd"
-        )
-
-    def json(self, name: str, value: object) -> None:
-        """Write a value as `name`.json."""
-        self._place(f"{name}.json").write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-
-    def _place(self, name: str) -> Path:
-        waiting = self._folder / f".{name}.{os.getpid()}"
-        self._waiting.append((waiting, self._folder / name))
-        return waiting
-
-    def publish(self) -> None:
-        """Give every file its name."""
-        for waiting, final in self._waiting:
-            waiting.replace(final)
-
-    def withdraw(self) -> None:
-        """Remove what is not published."""
-        for waiting, _ in self._waiting:
-            waiting.unlink(missing_ok=True)
-
-
-@contextmanager
-def results(folder: Path) -> Generator[Results]:
-    """Write results into a folder; an error on the way leaves it as it was.
-
-    Raises BadInput when the folder is a file or cannot be written.
-    """
-    new = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"--out {folder}: cannot be made: {error.strerror}; name a folder that can be written") from None
-    writing = Results(folder)
-    try:
-        yield writing
-        writing.publish()
-    except BaseException:
-        writing.withdraw()
-        if new:
-            folder.rmdir()
-        raise

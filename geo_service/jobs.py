@@ -4,15 +4,12 @@ import contextlib
 import logging
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 
 import pandas as pd
 import sqlalchemy
 
-from geo_service import feeds, files
-from geo_service.analysis import early_warnings, intake, rules
+from geo_service import batch, feeds, results
+from geo_service.analysis import intake, rules
 from geo_service.analysis.feed import Feed
 from geo_service.errors import GeoServiceError, StoreFailed
 from geo_service.geography.zones import Zones
@@ -23,45 +20,22 @@ from geo_service.store import reading, writing
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class DigestOrder:
-    """What `digest` is asked: incident files, how to read them, the zones, the rules, and where to write."""
-
-    incidents: Sequence[Path]
-    feed: Feed
-    zones: Sequence[files.ZoneFile]
-    rules: rules.Rules
-    now: datetime
-    as_of: datetime | None
-    out: Path
-
-
-def digest_files(order: DigestOrder) -> intake.Summary:
+def digest_files(order: batch.Order, tell: batch.Tell = lambda _: None) -> intake.Summary:
     """Digest incident files against zone files, no database: the main job on files alone.
 
     Writes incidents, rejected, zone_month, levels, alerts, cell_month, cell_levels (Parquet) and summary.json, all
-    or none.
+    or none; tells the share of the work that is done.
     """
-    read = [files.read_zones(file) for file in order.zones]
-    zones = {place.kind: place for place, _ in read}
-    rows = pd.concat([feeds.read_rows(path, order.feed.columns_taken) for path in order.incidents], ignore_index=True)
-    found = intake.digest(rows, order.feed, intake.Known(zones, order.rules), order.now, as_of=order.as_of)
-    months = _months(found.incidents)
-    levels = early_warnings.every_month(found.levels, zones, months)
-    summary = {
-        **found.summary,
-        "months": months,
-        "colours": _colours(levels),
-        "repaired": [line for _, report in read for line in report],
-    }
-    with files.results(order.out) as out:
-        out.parquet("incidents", _in_city_time(found.incidents, order.feed.city_zone))
+    case, repaired = batch.read_case(order)
+    with results.folder(order.out) as out, batch.crew(order, case) as crew:
+        found = batch.digest(order, case, out, crew, tell)
+        summary = {**found.summary, "repaired": repaired}
         out.parquet("rejected", found.rejected)
-        out.parquet("zone_month", found.zone_months)
-        out.parquet("levels", levels)
-        out.parquet("alerts", _in_city_time(found.alerts, order.feed.city_zone))
-        out.parquet("cell_month", found.cell_months)
-        out.parquet("cell_levels", found.cell_levels)
+        out.parquet("zone_month", found.whole.zone_months)
+        out.parquet("levels", found.whole.levels)
+        out.parquet("alerts", results.in_city_time(found.whole.alerts, order.feed.city_zone))
+        out.parquet("cell_month", found.whole.cell_months)
+        out.parquet("cell_levels", found.whole.cell_levels)
         out.json("summary", summary)
     return summary
 
@@ -130,25 +104,3 @@ def _zones(service: Service, connection: sqlalchemy.Connection) -> Mapping[str, 
         kept.zones = {kind: zones for kind, zones in found.items() if len(zones)}
         kept.seq = seq
     return kept.zones
-
-
-def _months(incidents: pd.DataFrame) -> list[str]:
-    if incidents.empty:
-        return []
-    return early_warnings.months_between(incidents["month"].min(), incidents["month"].max())
-
-
-def _colours(levels: pd.DataFrame) -> dict[str, dict[str, dict[str, int]]]:
-    found: dict[str, dict[str, dict[str, int]]] = {}
-    places = levels.groupby(["zone_kind", "month", "level"]).size().reset_index(name="places")
-    for kind, month, level, count in places.itertuples(index=False):
-        names = found.setdefault(kind, {}).setdefault(month, dict.fromkeys(rules.LEVEL_NAMES, 0))
-        names[rules.LEVEL_NAMES[level]] = int(count)
-    return found
-
-
-def _in_city_time(frame: pd.DataFrame, zone: str) -> pd.DataFrame:
-    local = frame.copy()
-    for column in frame.columns[[isinstance(kind, pd.DatetimeTZDtype) for kind in frame.dtypes]]:
-        local[column] = frame[column].dt.tz_convert(zone)
-    return local

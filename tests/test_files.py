@@ -1,13 +1,11 @@
-import json
 from pathlib import Path
 
 import geopandas
-import pandas as pd
 import pytest
 import shapely
 
 from geo_service import files
-from geo_service.errors import AxisOrder, BadInput, BadRule, BadZones, UndeclaredCRS
+from geo_service.errors import AxisOrder, BadRule, BadZones, UndeclaredCRS
 
 SQUARE = shapely.box(116.0, 35.0, 116.01, 35.01)
 EAST = shapely.box(116.01, 35.0, 116.02, 35.01)
@@ -107,28 +105,6 @@ def test_exchanged_axes_are_refused(tmp_path: Path):
     exchanged = shapely.transform(SQUARE, lambda xy: xy[:, ::-1])
     with pytest.raises(AxisOrder, match=r"latitudes reach 116.01 degrees; .* write longitude first"):
         files.read_zones(written(tmp_path, [exchanged], ["a"]))
-
-
-def spoil(results: files.Results) -> None:
-    """Write one file, and fail at the second."""
-    results.json("summary", {"rows": 2})
-    results.json("levels", {"what": object()})
-
-
-def test_results_appear_whole_or_not_at_all(tmp_path: Path):
-    out = tmp_path / "out"
-    with pytest.raises(TypeError, match="not JSON serializable"), files.results(out) as results:
-        spoil(results)
-    assert not out.exists()
-    with files.results(out) as results:
-        results.json("summary", {"rows": 1})
-        results.parquet("levels", pd.DataFrame({"count": [1]}))
-    assert sorted(path.name for path in out.iterdir()) == ["levels.parquet", "summary.json"]
-    with pytest.raises(TypeError, match="not JSON serializable"), files.results(out) as results:
-        spoil(results)
-    assert json.loads((out / "summary.json").read_text()) == {"rows": 1}
-    with pytest.raises(BadInput, match="cannot be made"), files.results(out / "summary.json"):
-        pass
 
 
 def test_a_rule_file_that_is_not_toml_is_named(tmp_path: Path):

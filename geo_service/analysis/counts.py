@@ -75,6 +75,11 @@ def tally_cells(incidents: pd.DataFrame, moved: pd.DataFrame | None = None) -> p
     return _together(found, CELL_KEY).sort_values(list(CELL_KEY), ignore_index=True)
 
 
+def summed(tallied: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
+    """Add up the counts of the rows that agree in every column of a key, in the order of the key."""
+    return tallied.groupby(list(key), sort=True)["count"].sum().reset_index().astype(tallied.dtypes.to_dict())
+
+
 def changes(before: pd.DataFrame, after: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
     """Give the rows of `after` that `before` lacks or has otherwise, and, with count 0, those only `before` has.
 

@@ -14,14 +14,17 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute
 
 from geo_service.analysis import rules
+from geo_service.analysis.doubts import Doubts
 from geo_service.analysis.feed import Feed
-from geo_service.errors import AxisOrder, BadRows
 from geo_service.geography import crs
 
 INCIDENT_COLUMNS = (
@@ -32,24 +35,25 @@ REJECTED_COLUMNS = ("feed", "source", "row", "incident_id", "reason", "detail", 
 ID_COLUMN = {"communities": "community_id", "units": "unit_id", "patrol_zones": "patrol_zone_id"}
 TIME_COLUMNS = ("called_at", "occurred_from", "occurred_to", "updated_at")
 
-_ALL_WRONG = (
-    20  # rows; a batch of at least so many, none of whose times can be read, has a wrong format, not typing errors
-)
 _LONGEST_ID = 200  # letters; a database index holds keys of up to 2.7 kB
 _ZONED = re.compile(r"(?:Z|[+-]\d\d:?\d\d)$")
 _WINDOW = re.compile(r"\s*(\d{1,2})\s*[~～\-]\s*(\d{1,2})\s*")
 
-Texts = npt.NDArray[np.object_]
+_COMPUTE: Any = pyarrow.compute
+
+Texts: TypeAlias = "pd.Series[str]"
+Objects = npt.NDArray[np.object_]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Read:
-    """What reading a batch gave: `incidents` (not yet placed: zone ids and cell are empty) and `rejected`."""
+    """What reading a batch gave: `incidents` not yet placed (zone ids, cell and digest are empty) and `rejected`."""
 
     incidents: pd.DataFrame
     rejected: pd.DataFrame
+    doubts: Doubts
 
 
 def empty_incidents() -> pd.DataFrame:
@@ -65,49 +69,56 @@ def read(rows: pd.DataFrame, feed: Feed, now: datetime | None) -> Read:
 
     `rows` holds one text column for each of ``feed.columns_taken`` (missing is ""), `_source` and `_row`, and may hold
     `_broken` (why the row could not be cut into fields).  With `now` (aware), calls later than it are Rejected.
-    Every row comes out exactly once: as an incident or as Rejected.
-    Raises BadRows when not one time of a whole batch can be read, AxisOrder when most latitudes lie beyond 90 degrees:
-    the feed file is wrong then, not its rows.
+    Every row comes out exactly once: as an incident or as Rejected.  Whether the feed file is wrong, not its rows, is
+    left to the caller (doubts.check).
     """
+    rows = rows.reset_index(drop=True)
     refusals = Refusals(len(rows))
-    refusals.add(
-        text(rows, "_broken") != "", "broken_row", lambda i: f"{rows['_broken'].iloc[i]}; send the row again whole"
-    )
+    broken = text(rows, "_broken")
+    refusals.add(broken != "", "broken_row", lambda i: f"{broken[i]}; send the row again whole")
     incident_id = joined(rows, feed.columns["id"], "-")
     refusals.add(
         incident_id == "", "missing_id", lambda _: f"no value in {' + '.join(feed.columns['id'])}, the row's identity"
     )
     refusals.add(
-        np.fromiter((len(value) > _LONGEST_ID for value in incident_id), bool, len(rows)),
+        incident_id.str.len() > _LONGEST_ID,
         "bad_id",
         lambda i: f"an identity of {len(incident_id[i])} letters, at most {_LONGEST_ID} can be kept; shorten it",
     )
-    times = _times(rows, feed, now, refusals)
-    lon, lat, waiting = _positions(rows, feed, refusals)
+    times, timed = _times(rows, feed, now, refusals)
+    lon, lat, waiting, where = _positions(rows, feed, refusals)
     source_category = joined(rows, feed.columns["category"], " ")
     if "retyped" in feed.columns:
         retyped = joined(rows, feed.columns["retyped"], " ")
-        source_category = np.where(retyped != "", retyped, source_category)
+        source_category = retyped.where(retyped != "", source_category)
     local = times["called_at"].dt.tz_convert(feed.city_zone)
-    place = (
-        joined(rows, feed.columns["place"], " ") if "place" in feed.columns else np.full(len(rows), "", dtype=object)
-    )
-    place[np.isin(place, feed.unknown_places)] = ""
-    frame = pd.DataFrame({"feed": feed.id, "incident_id": incident_id, **times, "place": place})
-    frame["category"] = _categories(source_category, local, feed)
-    frame["source_category"] = source_category
-    frame["lon"], frame["lat"] = lon, lat
-    frame["month"] = months(local)
-    for column in (*ID_COLUMN.values(), "cell"):
-        frame[column] = None
-    frame["placed"] = np.where(waiting, "waiting", "outside")
-    good = refusals.reason == ""
-    kept = frame[good].reset_index(drop=True)
-    kept["digest"] = content_digest(kept)
-    return Read(kept[list(INCIDENT_COLUMNS)], _rejected(rows, feed, incident_id, refusals))
+    place = joined(rows, feed.columns.get("place", ()), " ")
+    found = {
+        "feed": spelled([feed.id], np.zeros(len(rows), dtype=np.int64)),
+        "incident_id": incident_id,
+        **times,
+        "place": place.mask(place.isin(feed.unknown_places), ""),
+        "category": _categories(source_category, local, feed),
+        "source_category": source_category,
+        "lon": lon,
+        "lat": lat,
+        "month": months(local),
+        **dict.fromkeys((*ID_COLUMN.values(), "cell", "digest"), spelled([""], np.full(len(rows), -1))),
+        "placed": spelled(["outside", "waiting"], waiting.astype(np.int64)),
+    }
+    frame, good = pd.DataFrame(found)[list(INCIDENT_COLUMNS)], refusals.reason == ""
+    kept = frame if good.all() else frame[good].reset_index(drop=True)
+    return Read(kept, _rejected(rows, feed, incident_id, refusals), timed + where)
 
 
-def content_digest(incidents: pd.DataFrame) -> Texts:
+def spelled(values: Sequence[str] | Objects, code: npt.NDArray[np.int64]) -> Texts:
+    """Give the text of each number, values[code]; a negative one is missing."""
+    known = pa.array(np.asarray(values, dtype=object), type=pa.large_string())
+    which = pa.array(code, mask=code < 0) if (code < 0).any() else pa.array(code)
+    return pd.Series(known.take(which), dtype="str")
+
+
+def content_digest(incidents: pd.DataFrame) -> Objects:
     """Give for each incident a hex text that changes when anything the source said of it changes."""
     said = INCIDENT_COLUMNS[: INCIDENT_COLUMNS.index("lat") + 1]
     hashes = pd.util.hash_pandas_object(incidents[list(said)], index=False, categorize=False).to_numpy()
@@ -129,45 +140,40 @@ def newest(incidents: pd.DataFrame) -> pd.DataFrame:
 
 
 def months(local: "pd.Series[pd.Timestamp]") -> Texts:
-    """Write the month of each city-local time as "YYYY-MM"; NaT becomes None."""
+    """Write the month of each city-local time as "YYYY-MM"; NaT becomes missing."""
     number = (local.dt.year * 12 + (local.dt.month - 1)).to_numpy(dtype="float64", na_value=np.nan)
-    found = np.full(len(local), None, dtype=object)
-    known = np.flatnonzero(np.isfinite(number))
-    distinct, which = np.unique(number[known].astype(np.int64), return_inverse=True)
-    found[known] = np.array([f"{n // 12:04d}-{n % 12 + 1:02d}" for n in distinct.tolist()], dtype=object)[which]
-    return found
+    code, distinct = pd.factorize(number)
+    return spelled([f"{int(n) // 12:04d}-{int(n) % 12 + 1:02d}" for n in distinct.tolist()], code)
 
 
 class Refusals:
     """The first reason to refuse each row, "" where there is none."""
 
     def __init__(self, rows: int) -> None:
-        self.reason: Texts = np.full(rows, "", dtype=object)
-        self.detail: Texts = np.full(rows, "", dtype=object)
+        self.reason: Objects = np.full(rows, "", dtype=object)
+        self.detail: Objects = np.full(rows, "", dtype=object)
 
-    def add(self, wrong: Flags, reason: str, say: Callable[[int], str]) -> None:
+    def add(self, wrong: "Flags | pd.Series[bool]", reason: str, say: Callable[[int], str]) -> None:
         """Refuse the rows of a mask that have no reason yet; `say` makes the sentence of one row."""
-        for i in np.flatnonzero(wrong & (self.reason == "")).tolist():
-            self.reason[i], self.detail[i] = reason, say(i)
+        for i in np.flatnonzero(np.asarray(wrong, dtype=bool)).tolist():
+            if self.reason[i] == "":
+                self.reason[i], self.detail[i] = reason, say(i)
 
 
 def text(rows: pd.DataFrame, column: str) -> Texts:
     """Give a column as stripped text, "" where the frame lacks it."""
     if column not in rows:
-        return np.full(len(rows), "", dtype=object)
-    return rows[column].fillna("").str.strip().to_numpy(dtype=object)
+        return spelled([""], np.zeros(len(rows), dtype=np.int64))
+    return rows[column].astype("str").fillna("").str.strip()
 
 
 def joined(rows: pd.DataFrame, columns: Sequence[str], by: str) -> Texts:
-    """Give source columns as one text, joined; "" when any of them is empty."""
-    parts = [text(rows, column) for column in columns]
-    if len(parts) == 1:
-        return parts[0]
+    """Give source columns as one text, joined; "" when any of them is empty or none is named."""
+    parts = [text(rows, column) for column in columns or ("",)]
     whole = parts[0]
     for part in parts[1:]:
         whole = whole + by + part
-    whole[np.any([part == "" for part in parts], axis=0)] = ""
-    return whole
+    return whole if len(parts) == 1 else whole.mask(np.any([part == "" for part in parts], axis=0), "")
 
 
 def _rejected(rows: pd.DataFrame, feed: Feed, incident_id: Texts, refusals: Refusals) -> pd.DataFrame:
@@ -180,7 +186,7 @@ def _rejected(rows: pd.DataFrame, feed: Feed, incident_id: Texts, refusals: Refu
             "feed": pd.Series([feed.id] * len(which), dtype="str"),
             "source": rows["_source"].iloc[which].astype("str").to_numpy(dtype=object),
             "row": rows["_row"].iloc[which].to_numpy(dtype=np.int64),
-            "incident_id": incident_id[which],
+            "incident_id": incident_id.iloc[which].to_numpy(dtype=object),
             "reason": refusals.reason[which],
             "detail": refusals.detail[which],
             "fields": pd.Series(fields, dtype="str"),
@@ -191,19 +197,20 @@ def _rejected(rows: pd.DataFrame, feed: Feed, incident_id: Texts, refusals: Refu
 
 def _categories(code: Texts, local: "pd.Series[pd.Timestamp]", feed: Feed) -> Texts:
     """Map each source code to the canonical category of the entry in force on the (city-local) day of the call."""
-    category = np.full(len(code), rules.UNMAPPED, dtype=object)
     which, distinct = pd.factorize(code)
+    names = [rules.UNMAPPED, *sorted({name for entry in feed.categories for name in entry.prefixes.values()})]
+    number = {name: at for at, name in enumerate(names)}
     day = local.dt.tz_localize(None).to_numpy(dtype="datetime64[D]")
+    category = np.zeros(len(code), dtype=np.int64)
     for entry in feed.categories:  # in order of valid_from: a later entry overwrites from its first day on
-        mapped = np.array([entry.of(text) or rules.UNMAPPED for text in distinct.tolist()], dtype=object)[which]
-        since = day >= np.datetime64(entry.valid_from)
-        category[since] = mapped[since]
-    return category
+        mapped = np.array([number[entry.of(text) or rules.UNMAPPED] for text in distinct.tolist()], dtype=np.int64)
+        category = np.where(day >= np.datetime64(entry.valid_from), mapped[which], category)
+    return spelled(names, category)
 
 
 def _times(
     rows: pd.DataFrame, feed: Feed, now: datetime | None, refusals: Refusals
-) -> dict[str, "pd.Series[pd.Timestamp]"]:
+) -> tuple[dict[str, "pd.Series[pd.Timestamp]"], Doubts]:
     times = {name: _time(rows, feed, name, refusals) for name in TIME_COLUMNS if name in feed.columns}
     if "occurred_window" in feed.columns:
         times["occurred_from"], times["occurred_to"] = _window(rows, feed, refusals)
@@ -213,22 +220,17 @@ def _times(
     found = {name: times.get(name, nowhere) for name in TIME_COLUMNS}
     called = found["called_at"]
     refusals.add(
-        called.isna().to_numpy(),
+        called.isna(),
         "missing_time",
         lambda _: "no call time, which decides the month; fill it in and send the row again",
     )
     _check_span(called, lambda i: _written_time(rows.iloc[[i]], feed), feed, now, refusals)
-    wrong = np.isin(refusals.reason, ("bad_time", "missing_time"))
-    if len(rows) >= _ALL_WRONG and wrong.all():
-        raise BadRows(
-            f"feed '{feed.id}': not one of {len(rows)} call times could be read; the first row: {refusals.detail[0]}. "
-            f"Mend format under [time] in {feed.path.name}"
-        )
-    return found
+    wrong = np.flatnonzero(np.isin(refusals.reason, ("bad_time", "missing_time")))
+    return found, Doubts(len(rows), len(wrong), str(refusals.detail[wrong[0]]) if len(wrong) else "")
 
 
 def _written_time(row: pd.DataFrame, feed: Feed) -> str:
-    return joined(row, feed.columns["called_at" if "called_at" in feed.columns else "occurred_date"], " ")[0]
+    return joined(row, feed.columns["called_at" if "called_at" in feed.columns else "occurred_date"], " ").iloc[0]
 
 
 def _check_span(
@@ -240,7 +242,7 @@ def _check_span(
 ) -> None:
     earliest = pd.Timestamp(feed.earliest, tz=feed.city_zone)
     refusals.add(
-        (called < earliest).to_numpy(),
+        called < earliest,
         "bad_time",
         lambda i: (
             f"the time '{written(i)}' reads as {called.iloc[i]:%Y-%m-%d}, before {feed.earliest}, the earliest this "
@@ -249,7 +251,7 @@ def _check_span(
     )
     if now is not None:
         refusals.add(
-            (called > pd.Timestamp(now)).to_numpy(),
+            called > pd.Timestamp(now),
             "in_future",
             lambda i: (
                 f"the time '{written(i)}' reads as {called.iloc[i].isoformat()}, later than now ({now.isoformat()}); "
@@ -261,10 +263,10 @@ def _check_span(
 def _time(rows: pd.DataFrame, feed: Feed, name: str, refusals: Refusals) -> "pd.Series[pd.Timestamp]":
     """Read one time column; text that cannot be read refuses the row, an empty one is NaT."""
     written = joined(rows, feed.columns[name], " ")
-    parsed = _to_utc(pd.Series(written, index=rows.index, dtype="str"), feed.formats[name], feed.zone)
+    parsed = _to_utc(written, feed.formats[name], feed.zone)
     columns = " + ".join(feed.columns[name])
     refusals.add(
-        (written != "") & parsed.isna().to_numpy(),
+        (written != "") & parsed.isna(),
         "bad_time",
         lambda i: (
             f"{columns} is '{written[i]}', expected a time written as {feed.formats[name]}; correct it and send "
@@ -307,7 +309,7 @@ def _from_roc(written: "pd.Series[str]", layout: str) -> tuple["pd.Series[str]",
         return "".join(parts)
 
     plain = written.map(lambda value: western(m) if (m := re.fullmatch(pattern, str(value))) else "")
-    return plain, "".join(re.findall(r"%.", layout)).replace("%K", "%Y")
+    return plain.astype("str"), "".join(re.findall(r"%.", layout)).replace("%K", "%Y")
 
 
 def _window(
@@ -325,9 +327,9 @@ def _window(
             f"22~24; correct it"
         ),
     )
-    day = _to_utc(pd.Series(days, index=rows.index, dtype="str"), feed.formats["occurred_date"], feed.zone)
+    day = _to_utc(days, feed.formats["occurred_date"], feed.zone)
     refusals.add(
-        (days != "") & day.isna().to_numpy(),
+        (days != "") & day.isna(),
         "bad_time",
         lambda i: (
             f"{feed.columns['occurred_date'][0]} is '{days[i]}', expected a day written as "
@@ -350,73 +352,76 @@ def _hours_of(hours: Floats) -> "pd.Series[pd.Timedelta]":
     return pd.Series(pd.to_timedelta(hours, unit="h")).dt.as_unit("us")
 
 
-def _positions(rows: pd.DataFrame, feed: Feed, refusals: Refusals) -> tuple[Floats, Floats, Flags]:
+def _positions(rows: pd.DataFrame, feed: Feed, refusals: Refusals) -> tuple[Floats, Floats, Flags, Doubts]:
     """Read coordinates and take them to WGS 84; give also which rows have none and wait for geocoding."""
+    lon, lat = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
     if "lon" not in feed.columns:
-        nowhere = np.full(len(rows), np.nan)
-        return nowhere, nowhere.copy(), np.ones(len(rows), dtype=bool)
+        return lon, lat, np.ones(len(rows), dtype=bool), Doubts()
     written_x, written_y = joined(rows, feed.columns["lon"], " "), joined(rows, feed.columns["lat"], " ")
     x, y = _number(written_x), _number(written_y)
-    waiting = (written_x == "") & (written_y == "")
+    waiting = ((written_x == "") & (written_y == "")).to_numpy(dtype=bool)
     for unknown_x, unknown_y in feed.unknown_positions:
-        waiting |= (x == unknown_x) & (y == unknown_y)
-    x[waiting], y[waiting] = np.nan, np.nan
-    system = _systems(rows, feed, waiting, refusals)
-    lon, lat = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
-    for name in np.unique(system[~waiting].astype("U")).tolist():
-        here = np.flatnonzero((system == name) & ~waiting) if name else np.empty(0, dtype=np.int64)
+        waiting = waiting | ((x == unknown_x) & (y == unknown_y))
+    x, y = np.where(waiting, np.nan, x), np.where(waiting, np.nan, y)
+    system, names = _systems(rows, feed, waiting, refusals)
+    doubts = Doubts()
+    for number, name in enumerate(names):
+        here = np.flatnonzero((system == number) & ~waiting)
         if len(here):
-            _refuse_exchanged(x, y, here, name, refusals)
+            doubts += _refuse_exchanged(x, y, here, name, refusals)
             lon[here], lat[here] = crs.to_wgs84(x[here], y[here], name)
     readable = (np.abs(lon) <= 180.0) & (np.abs(lat) <= 90.0)
     refusals.add(
         ~waiting & ~readable,
         "bad_coordinates",
         lambda i: (
-            f"coordinates are '{written_x[i]}', '{written_y[i]}', expected two numbers within {system[i]}; "
-            f"correct them or leave both empty"
+            f"coordinates are '{written_x[i]}', '{written_y[i]}', expected two numbers within "
+            f"{names[system[i]] if system[i] >= 0 else ''}; correct them or leave both empty"
         ),
     )
-    return lon, lat, waiting
+    return lon, lat, waiting, doubts
 
 
 def _number(written: Texts) -> Floats:
-    return (
-        pd.to_numeric(pd.Series(written, dtype="str"), errors="coerce")
-        .to_numpy(dtype=np.float64, na_value=np.nan)
-        .copy()
-    )
+    column = pa.chunked_array(pa.array(written))
+    try:
+        found = _COMPUTE.cast(_COMPUTE.if_else(_COMPUTE.equal(column, ""), None, column), pa.float64())
+    except pa.ArrowInvalid:  # somebody wrote something else; that is worth a slower look
+        found = pd.to_numeric(written, errors="coerce")
+    return np.asarray(found, dtype=np.float64)
 
 
-def _systems(rows: pd.DataFrame, feed: Feed, waiting: Flags, refusals: Refusals) -> Texts:
+def _systems(
+    rows: pd.DataFrame, feed: Feed, waiting: Flags, refusals: Refusals
+) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """Give the coordinate system of each row as a number, -1 where it is unknown, and the systems' names."""
     if not feed.system_column:
-        return np.full(len(rows), feed.system, dtype=object)
-    written = text(rows, feed.system_column)
-    system = np.array([feed.systems.get(value, "") for value in written.tolist()], dtype=object)
+        return np.zeros(len(rows), dtype=np.int64), [feed.system]
+    written, names = text(rows, feed.system_column), sorted(set(feed.systems.values()))
+    number = {value: names.index(name) for value, name in feed.systems.items()}
+    which, distinct = pd.factorize(written)
+    system = np.array([number.get(value, -1) for value in distinct.tolist()], dtype=np.int64)[which]
     refusals.add(
-        ~waiting & (system == ""),
+        ~waiting & (system < 0),
         "unknown_system",
         lambda i: (
             f"{feed.system_column} is '{written[i]}', expected one of {', '.join(feed.systems)}; name the "
             f"coordinate system"
         ),
     )
-    return system
+    return system, names
 
 
-def _refuse_exchanged(x: Floats, y: Floats, here: npt.NDArray[np.int64], name: str, refusals: Refusals) -> None:
+def _refuse_exchanged(x: Floats, y: Floats, here: npt.NDArray[np.int64], name: str, refusals: Refusals) -> Doubts:
     if not crs.is_geographic(name):
-        return
+        return Doubts()
     exchanged = np.zeros(len(x), dtype=bool)
     exchanged[here] = (np.abs(y[here]) > 90.0) & (np.abs(y[here]) <= 180.0) & (np.abs(x[here]) <= 90.0)
+    first = f"longitude {x[exchanged][0]:g}, latitude {y[exchanged][0]:g}" if exchanged.any() else ""
     refusals.add(
         exchanged,
         "axes_swapped",
         lambda i: f"longitude {x[i]:g}, latitude {y[i]:g}: a latitude lies within 90 degrees; exchange the two",
     )
-    if len(here) >= _ALL_WRONG and exchanged.sum() > len(here) / 2:
-        raise AxisOrder(
-            f"{exchanged.sum()} of {len(here)} rows have a latitude beyond 90 degrees (first: longitude "
-            f"{x[exchanged][0]:g}, latitude {y[exchanged][0]:g}); exchange lon and lat under [columns] in the feed file"
-        )
     x[exchanged], y[exchanged] = np.nan, np.nan
+    return Doubts(degrees=len(here), beyond=int(exchanged.sum()), beyond_first=first)

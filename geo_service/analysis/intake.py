@@ -16,14 +16,13 @@ import pandas as pd
 
 from geo_service.analysis import counts, early_warnings, rules
 from geo_service.analysis import incidents as incident_rows
+from geo_service.analysis.doubts import Doubts
 from geo_service.analysis.feed import Feed
-from geo_service.errors import AxisOrder
 from geo_service.geography import grid
 from geo_service.geography import zones as zone_geometry
 
 _NEAR_DEG = 0.5  # a point this far from every zone is not of this city; about 50 km
 _COUNTED = ["feed", "incident_id", "called_at", "month", "category", *incident_rows.ID_COLUMN.values(), "lon", "lat"]
-_ENOUGH = 20  # located rows before their whereabouts say anything about the order of axes
 
 Summary = Mapping[str, object]
 
@@ -99,7 +98,8 @@ def digest(
     read = incident_rows.read(rows, feed, now)
     arrived, later = _known_by(read.incidents, as_of)
     batch = place(incident_rows.newest(arrived).reset_index(drop=True), known.zones)
-    _check_axes(batch, feed, known.zones)
+    batch["digest"] = incident_rows.content_digest(batch)
+    (read.doubts + around(batch, known.zones)).check(feed)
     fresh = _fresh(batch, known.incidents)
     summary = {
         "rows_read": len(rows),
@@ -224,23 +224,21 @@ def _fresh(batch: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
     return batch[~same & ~older].reset_index(drop=True)
 
 
-def _check_axes(batch: pd.DataFrame, feed: Feed, zones: Mapping[str, zone_geometry.Zones]) -> None:
-    """Refuse a batch that lies in the city only with its axes exchanged."""
+def around(batch: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones]) -> Doubts:
+    """Tell whether a batch lies near the zones as given, or only with its axes exchanged."""
     bounds = np.array([place.bounds() for place in zones.values() if len(place)])
     located = batch.loc[batch["lon"].notna(), ["lon", "lat"]]
-    if not len(bounds) or len(located) < _ENOUGH:
-        return
+    if not len(bounds) or located.empty:
+        return Doubts()
     west, south = bounds[:, :2].min(axis=0) - _NEAR_DEG
     east, north = bounds[:, 2:].max(axis=0) + _NEAR_DEG
     lon, lat = located["lon"], located["lat"]
-    as_given = int((lon.between(west, east) & lat.between(south, north)).sum())
-    exchanged = int((lat.between(west, east) & lon.between(south, north)).sum())
-    if exchanged > len(located) / 2 and as_given < len(located) / 100:
-        raise AxisOrder(
-            f"feed '{feed.id}': {exchanged} of {len(located)} rows lie near the zones only with longitude and "
-            f"latitude exchanged (first: lon {lon.iloc[0]:g}, lat {lat.iloc[0]:g}); exchange lon and lat under "
-            f"[columns] in {feed.path.name}, or write longitude first in the zone file"
-        )
+    return Doubts(
+        located=len(located),
+        near=int((lon.between(west, east) & lat.between(south, north)).sum()),
+        exchanged=int((lat.between(west, east) & lon.between(south, north)).sum()),
+        located_first=f"lon {lon.iloc[0]:g}, lat {lat.iloc[0]:g}",
+    )
 
 
 def _whereabouts(batch: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones]) -> Summary:

@@ -2,7 +2,7 @@
 
 A feed hands over raw rows and interprets nothing; what a row means is the work of analysis/incidents.py.  Only the
 columns that the feed file lists are ever handed on, so no personal field can reach even a reject; messages show no row
-either.  Reading files is in rows.py; the demo's replay source is the demo's own.
+either.  Reading files is in streams.py, their text in rows.py; the demo's replay source is the demo's own.
 """
 
 import json
@@ -23,7 +23,7 @@ from sqlalchemy import exc
 from geo_service.analysis.feed import Feed
 from geo_service.errors import BadRows, BadRule, SourceFailed
 from geo_service.feeds import rows as raw_rows
-from geo_service.feeds.rows import read_rows
+from geo_service.feeds.streams import read_rows
 
 __all__ = ["Clock", "Folder", "Http", "Pulled", "Source", "Table", "open_source", "read_rows"]
 
@@ -143,7 +143,7 @@ class Folder:
 
     def _read(self, name: str, stamp: list[int]) -> pd.DataFrame:
         path = self.folder / name
-        found = raw_rows.read_rows(path, self.feed.columns_taken)
+        found = read_rows(path, self.feed.columns_taken)
         if _stamp(path) != stamp:
             raise SourceFailed(f"feed {self.feed.id}: {name} changed while it was read; nothing was kept, try again")
         found["_source"] = name

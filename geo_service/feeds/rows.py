@@ -1,4 +1,4 @@
-"""Rows: an incident file or answer becomes a frame of text, cell by cell as it stands in the source.
+"""Rows: the text of an incident file or answer becomes a frame of text, cell by cell as it stands in the source.
 
 Nothing is interpreted: "0103" stays "0103", a time stays text.  Only the listed columns are handed on, and a row whose
 fields cannot be told apart keeps no value at all, since a shifted field could be anybody's name.
@@ -10,70 +10,26 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
-import pyarrow.csv
-import pyarrow.parquet as pq
 
 from geo_service.errors import BadRows
 
 _TEXT: Any = pd.StringDtype("pyarrow", na_value=float("nan"))
-_BLOCK = 1 << 23  # bytes pyarrow parses at once; 8 MB reads 1.5 million rows in 0.5 s, 1 MB in 0.8 s
 _COMPUTE: Any = pyarrow.compute
-_HEAD = 1 << 16  # bytes that surely hold the header
-_GZIP = b"\x1f\x8b"
+GZIP = b"\x1f\x8b"
 _REPLACED = "\ufffd"  # stands where bytes are no character of the encoding
 _QUOTE_FAULTS = {
     "unexpected end of data": "a quote opens and is never closed",
     "',' expected after '\"'": "a quote stands inside a field",
 }
-_KINDS = {".csv": "csv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-
-
-def read_rows(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Read the listed columns of an incident file: csv, json, jsonl (each also .gz) or parquet.
-
-    Text is UTF-8 (with or without a byte order mark) or GB18030.  Returns one text column per listed column ("" where
-    the source has nothing), `_source` (the file's name), `_row` (int64, 1-based) and `_broken` ("" or what is wrong
-    with the row, whose values are then all "").
-    Raises BadRows when the file cannot be used as a whole: a listed column is missing, it is empty, it is garbage or it
-    stops in the middle (still being written?).  A file without a last line break counts as whole.
-    """
-    kind = _kind_of(path)
-    try:
-        if path.stat().st_size == 0:
-            raise BadRows(f"{path.name} is empty (0 bytes); expected rows with {_listed(columns)}")
-        if kind == "parquet":
-            return _read_parquet(path, columns)
-        rows = _read_csv_quickly(path, columns) if kind == "csv" else None
-        return _read_file(path, kind, columns) if rows is None else rows
-    except OSError as error:
-        raise BadRows(f"{path} cannot be read: {error.strerror or error}") from error
-
-
-def _kind_of(path: Path) -> str:
-    suffixes = [suffix.lower() for suffix in path.suffixes[-2:] if suffix.lower() != ".gz"]
-    kind = _KINDS.get(suffixes[-1] if suffixes else "")
-    if kind is None:
-        raise BadRows(f"{path.name}: unknown kind of file; expected .csv, .json, .jsonl (each also .gz) or .parquet")
-    return kind
-
-
-def _read_file(path: Path, kind: str, columns: Sequence[str]) -> pd.DataFrame:
-    text = decode(path.read_bytes(), columns, path.name)
-    if not text.strip():
-        raise BadRows(f"{path.name} holds nothing but blanks; expected rows with {_listed(columns)}")
-    if kind == "csv":
-        return read_csv(text, columns, path.name)
-    found = objects_of(text, path.name) if kind == "json" else _lines_of(text, path.name)
-    return from_objects(found, columns, path.name)
 
 
 def frame(values: Mapping[str, Any], broken: Any, source: str) -> pd.DataFrame:
@@ -98,7 +54,7 @@ def check_missing(missing: Sequence[str], came: Sequence[str], columns: Sequence
     """Raise BadRows when listed columns are missing; say what came and what was expected."""
     if missing:
         raise BadRows(
-            f"{source} lacks {_listed(missing)}; it has {', '.join(came)}; the feed expects {', '.join(columns)}. "
+            f"{source} lacks {listed(missing)}; it has {', '.join(came)}; the feed expects {', '.join(columns)}. "
             "Correct the file or the feed's [columns]"
         )
 
@@ -132,13 +88,15 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
-def _half(source: str, why: str) -> BadRows:
+def half(source: str, why: str) -> BadRows:
+    """Say that a file stops in the middle."""
     return BadRows(
         f"{source} is half a file: {why}. Is it still being written? Nothing was read; try again once it is whole"
     )
 
 
-def _listed(columns: Sequence[str]) -> str:
+def listed(columns: Sequence[str]) -> str:
+    """Name columns in a sentence."""
     return ("the column " if len(columns) == 1 else "the columns ") + ", ".join(columns)
 
 
@@ -149,7 +107,8 @@ def _text_array(column: Any) -> Any:
     return arrays.ArrowStringArray(column, dtype=_TEXT)
 
 
-def _no_faults(count: int) -> Any:
+def no_faults(count: int) -> Any:
+    """Give a column that says of `count` rows that nothing is wrong with them."""
     return pa.repeat(pa.scalar("", pa.large_string()), count)
 
 
@@ -162,7 +121,9 @@ def decode(raw: bytes, columns: Sequence[str], source: str) -> str:
     Single bytes that are no character become U+FFFD, which breaks their row only.  Raises BadRows for UTF-16, for bytes
     that are mostly of neither encoding, and where gzip or the last character stops in the middle.
     """
-    raw = _unpack(raw, source)
+    if raw.startswith(GZIP):
+        with readable_gzip(source):
+            raw = gzip.decompress(raw)
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise BadRows(f"{source} is UTF-16; save it as UTF-8 (in Excel: 'CSV UTF-8') or GB18030")
     raw = raw.removeprefix(b"\xef\xbb\xbf")
@@ -170,24 +131,24 @@ def decode(raw: bytes, columns: Sequence[str], source: str) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         if error.reason == "unexpected end of data":
-            raise _half(source, "its last character is cut in two") from None
+            raise half(source, "its last character is cut in two") from None
     texts = [raw.decode(encoding, errors="replace") for encoding in ("utf-8", "gb18030")]
     texts = [text for text in texts if any(column in text for column in columns)]
     # Bytes read in another encoding give about as many U+FFFD as characters beyond ASCII; a few damaged bytes do not.
     whole = [text for text in texts if text.count(_REPLACED) <= (len(text.encode("utf-8")) - len(text)) / 4]
     nearly = [text for text in texts if text.count(_REPLACED) <= len(text) / 100]
     if not nearly and not whole:
-        raise BadRows(f"{source} is neither UTF-8 nor GB18030 text with {_listed(columns)}; save it as UTF-8")
+        raise BadRows(f"{source} is neither UTF-8 nor GB18030 text with {listed(columns)}; save it as UTF-8")
     return whole[0] if whole else min(nearly, key=lambda text: text.count(_REPLACED))
 
 
-def _unpack(raw: bytes, source: str) -> bytes:
-    if not raw.startswith(_GZIP):
-        return raw
+@contextmanager
+def readable_gzip(source: str) -> Generator[None]:
+    """Turn what gzip finds wrong while it is read into BadRows."""
     try:
-        return gzip.decompress(raw)
+        yield
     except EOFError:
-        raise _half(source, "the gzip stream ends before its end mark") from None
+        raise half(source, "the gzip stream ends before its end mark") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise BadRows(f"{source} is a damaged gzip file ({error}); fetch it again") from None
 
@@ -195,86 +156,12 @@ def _unpack(raw: bytes, source: str) -> bytes:
 # ----------------------------------------------------------------------------------------------------------------- csv
 
 
-class _Watched:
-    """A byte stream that notices what pyarrow's reader passes over, above all quotes that could swallow rows."""
+def read_csv(text: str, columns: Sequence[str], source: str, *, shift: int = 0) -> pd.DataFrame:
+    """Read CSV text record by record, so that a broken one costs itself and no other.
 
-    closed = False
-
-    def __init__(self, stream: Any):
-        self.stream, self.head, self.has_nul = stream, b"", False
-        self.tail, self.inside, self.is_odd = b"\n\n", 0, False  # two bytes still to be judged; within quotes: 1
-
-    def read(self, size: int = -1) -> bytes:
-        chunk: bytes = self.stream.read(size)
-        self.head = self.head or chunk[:_HEAD]
-        self.has_nul |= b"\0" in chunk
-        if self.inside or b'"' in self.tail or b'"' in chunk:
-            self._judge(self.tail + chunk)
-        self.tail = (self.tail + chunk)[-2:]
-        return chunk
-
-    def is_suspect(self) -> bool:
-        """Tell, at the end, whether a NUL was there or quotes stood anywhere but around whole fields of one line."""
-        self._judge(self.tail + b"\n")
-        return self.is_odd or self.inside == 1 or self.has_nul
-
-    def _judge(self, window: bytes) -> None:
-        # Quotes open and close in turn; the first and last byte are only looked at as neighbours.
-        letters = np.frombuffer(window, dtype=np.uint8)
-        quotes = np.flatnonzero(letters[1:-1] == ord('"')) + 1
-        breaks = np.flatnonzero(letters[1:-1] == ord("\n")) + 1
-        before, after = letters[quotes[self.inside :: 2] - 1], letters[quotes[1 - self.inside :: 2] + 1]
-        swallowed = (np.searchsorted(quotes, breaks) + self.inside) % 2
-        beside = np.frombuffer(b',\r\n"', dtype=np.uint8)
-        self.is_odd |= bool(swallowed.any() or not np.isin(before, beside).all() or not np.isin(after, beside).all())
-        self.inside = (self.inside + len(quotes)) % 2
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
-
-    def close(self) -> None:
-        self.stream.close()
-
-    def header(self) -> list[str]:
-        return next(csv.reader(io.StringIO(self.head.decode("utf-8-sig", errors="replace"), newline="")))
-
-
-def _read_csv_quickly(path: Path, columns: Sequence[str]) -> pd.DataFrame | None:
-    """Read a faultless UTF-8 file with pyarrow.
-
-    Any other file gives None: the careful reader then names its fault.  1.5 million rows, gzipped: 0.6 s.
+    `shift` lines of the file are missing between the header and the rest of the text.
+    Raises BadRows where the text cannot be used as a whole, as streams.read_rows.
     """
-    with path.open("rb") as file:
-        packed = file.read(2) == _GZIP
-    try:
-        with pa.input_stream(str(path), compression="gzip" if packed else None) as stream:
-            watched = _Watched(stream)
-            table = pyarrow.csv.read_csv(
-                pa.PythonFile(watched, mode="r"),
-                read_options=pyarrow.csv.ReadOptions(block_size=_BLOCK),
-                parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    include_columns=list(columns),
-                    column_types={column: pa.large_string() for column in columns},
-                    strings_can_be_null=False,
-                ),
-            )
-    except (pa.ArrowException, OSError):
-        return None
-    header = watched.header()
-    if watched.is_suspect() or any(header.count(column) > 1 for column in columns):
-        return None
-    return frame({column: table[column] for column in columns}, _no_faults(table.num_rows), path.name)
-
-
-def read_csv(text: str, columns: Sequence[str], source: str) -> pd.DataFrame:
-    """Read CSV text record by record, so that a broken one costs itself and no other.  Raises BadRows as read_rows."""
     lines = list(io.StringIO(text, newline=""))
     first = next((at for at, line in enumerate(lines) if line.strip()), 0)
     reader = csv.reader(lines[at] for at in range(first, len(lines)))
@@ -283,15 +170,24 @@ def read_csv(text: str, columns: Sequence[str], source: str) -> pd.DataFrame:
     is_clean = "\0" not in text and _REPLACED not in text
     picked: list[list[str]] = []
     broken: list[str] = []
-    for at, record, fault in _records(lines, first + reader.line_num, len(header), source):
+    for at, record, fault in _records(lines, first + reader.line_num, len(header), source, shift):
         taken = [] if fault else [record[place] for place in places]
         why = fault or ("" if is_clean else unusable(taken))
         picked.append([""] * len(places) if why else taken)
-        broken.append(f"line {at + 1}: {why}" if why else "")
+        broken.append(f"line {at + shift + 1}: {why}" if why else "")
     return from_lists(picked, broken, columns, source)
 
 
-def _records(lines: Sequence[str], start: int, width: int, source: str) -> Iterator[tuple[int, list[str], str]]:
+def header_of(text: str, columns: Sequence[str], source: str) -> list[str]:
+    """Give the names in the header line of CSV text.  Raises BadRows when a listed column is not there just once."""
+    header = next(csv.reader(io.StringIO(text, newline="")))
+    _places(header, columns, source)
+    return header
+
+
+def _records(
+    lines: Sequence[str], start: int, width: int, source: str, shift: int
+) -> Iterator[tuple[int, list[str], str]]:
     """Give each record with the index of its first line and "" or its fault.
 
     A stray quote would swallow the lines behind it: a record of several lines that does not fit the header costs its
@@ -307,7 +203,7 @@ def _records(lines: Sequence[str], start: int, width: int, source: str) -> Itera
                 if fault and end - start > 1:
                     break
                 if fault and end == len(lines):
-                    _check_cut(lines, record, width, source)
+                    _check_cut(lines, record, width, source, shift)
                 if record:
                     yield start, record, fault
                 start = end
@@ -316,14 +212,14 @@ def _records(lines: Sequence[str], start: int, width: int, source: str) -> Itera
         except csv.Error as error:
             fault = _QUOTE_FAULTS.get(str(error), str(error))
             if start == len(lines) - 1:
-                _check_cut(lines, [], width, source)
+                _check_cut(lines, [], width, source, shift)
         yield start, [], fault
         start += 1
 
 
-def _check_cut(lines: Sequence[str], record: Sequence[str], width: int, source: str) -> None:
+def _check_cut(lines: Sequence[str], record: Sequence[str], width: int, source: str, shift: int) -> None:
     if len(record) <= width and not lines[-1].endswith(("\n", "\r")):
-        raise _half(source, f"its last line, {len(lines)}, stops before its {width} fields are complete")
+        raise half(source, f"its last line, {len(lines) + shift}, stops before its {width} fields are complete")
 
 
 def _fault(record: list[str], below: Sequence[str], width: int) -> str:
@@ -338,7 +234,7 @@ def _places(header: Sequence[str], columns: Sequence[str], source: str) -> list[
     if len(missing) == len(columns):
         # Without a header line the first line is a record, and a record must not be shown.
         raise BadRows(
-            f"{source}: none of {_listed(columns)} is among the {len(header)} fields of its first line (not shown: it "
+            f"{source}: none of {listed(columns)} is among the {len(header)} fields of its first line (not shown: it "
             "may be a record). Is the header line missing, or is this another feed's file?"
         )
     check_missing(missing, header, columns, source)
@@ -373,7 +269,7 @@ def objects_of(text: str, source: str, key: str | None = None) -> list[Any]:
         raise BadRows(f"{source} is no JSON of rows: it nests too deeply") from None
     except json.JSONDecodeError as error:
         if error.msg.startswith("Unterminated") or re.fullmatch(r"-?[\w.]*", text[error.pos :].strip()):
-            raise _half(source, f"the JSON stops after {len(text)} characters") from None
+            raise half(source, f"the JSON stops after {len(text)} characters") from None
         raise BadRows(f"{source} is no JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     for name in key.split(".") if key else ():
         if not isinstance(found, dict) or name not in found:
@@ -393,7 +289,8 @@ def _shape(found: object) -> str:
     return "a list" if isinstance(found, list) else "a single value"
 
 
-def _lines_of(text: str, source: str) -> list[Any]:
+def lines_of(text: str, source: str) -> list[Any]:
+    """Give the rows of JSON text with one object a line.  Raises BadRows for half a text and for garbage."""
     lines = [line for line in text.split("\n") if line.strip()]
     found: list[Any] = []
     for at, line in enumerate(lines):
@@ -401,7 +298,7 @@ def _lines_of(text: str, source: str) -> list[Any]:
             found.append(_parsed(line))
         except (json.JSONDecodeError, RecursionError) as error:
             if at == len(lines) - 1 and not text.endswith("\n"):
-                raise _half(source, f"its last line, {at + 1}, stops in the middle") from None
+                raise half(source, f"its last line, {at + 1}, stops in the middle") from None
             found.append(_Unread(f"line {at + 1} is no JSON: {getattr(error, 'msg', 'it nests too deeply')}"))
     if all(isinstance(item, _Unread) for item in found):
         raise BadRows(f"{source} is no JSON: none of its {len(found)} lines could be read; expected one object a line")
@@ -435,24 +332,15 @@ def _picked(item: Any, columns: Sequence[str]) -> tuple[list[str], str]:
     return nothing if why else picked, why
 
 
-def _read_parquet(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    try:
-        with pq.ParquetFile(path) as file:
-            came = file.schema_arrow.names
-            check_missing([column for column in columns if column not in came], came, columns, path.name)
-            table = file.read(columns=list(columns))
-        texts = {column: _text_column(table[column]) for column in columns}
-    except (pa.ArrowException, OSError) as error:
-        first = str(error).split("\n")[0]
-        raise BadRows(
-            f"{path.name} cannot be read as parquet: {first}; is it half a file, or of another kind?"
-        ) from None
+def from_arrow(batch: Any, columns: Sequence[str], source: str) -> pd.DataFrame:
+    """Take the listed columns of an Arrow table or batch as text."""
+    texts = {column: _text_column(batch.column(column)) for column in columns}
     if not any(_COMPUTE.any(_COMPUTE.match_substring_regex(text, "[\\x00\ufffd]")).as_py() for text in texts.values()):
-        return frame(texts, _no_faults(table.num_rows), path.name)
+        return frame(texts, no_faults(batch.num_rows), source)
     rows = list(zip(*(text.to_pylist() for text in texts.values()), strict=True))
     broken = [unusable(row) for row in rows]
     picked = [[""] * len(columns) if why else row for row, why in zip(rows, broken, strict=True)]
-    return from_lists(picked, broken, columns, path.name)
+    return from_lists(picked, broken, columns, source)
 
 
 def _text_column(column: Any) -> Any:

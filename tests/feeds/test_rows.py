@@ -11,7 +11,7 @@ import pytest
 
 from geo_service import feeds
 from geo_service.errors import BadRows
-from geo_service.feeds import rows as raw_rows
+from geo_service.feeds import streams
 from tests.feeds.made import COLUMNS, HEAD, ONE, ROWS, TWO, values, written
 
 
@@ -147,7 +147,7 @@ def test_a_stray_quote_does_not_swallow_the_rows_behind_it(tmp_path: Path) -> No
 def test_quotes_are_judged_alike_wherever_the_blocks_of_a_file_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.setattr(raw_rows, "_BLOCK", block)
+    monkeypatch.setattr(streams, "_BLOCK", block)
     tidy = written(tmp_path / "a.csv", '"no","time","place","code"\n"1","t","a, ""b""","c"\n"2","","","d"\n')
     stray = written(tmp_path / "b.csv", 'no,time,place,code\n1,t,"a,b\n2,t,c,d\n3,t,e",f\n4,t,g,h\n')
     assert feeds.read_rows(tidy, COLUMNS)["place"].tolist() == ['a, "b"', ""]

@@ -1,5 +1,8 @@
 """docker-compose.yml is checked as far as no engine is needed: services, commands, health, settings, ports."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +12,31 @@ import yaml
 from geo_service import cli, settings
 
 HOUSE = Path(__file__).resolve().parents[2]
+PATH = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 COMPOSE: dict[str, Any] = yaml.safe_load((HOUSE / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = [
-    name
-    for name, service in SERVICES.items()
-    if "build" in service or service.get("image", "").startswith("geo_service")
-]
+BATCH = [name for name, service in SERVICES.items() if service.get("profiles") == ["batch"]]
+OURS = [name for name, service in SERVICES.items() if "build" in service and name not in BATCH]
 
 
 def test_the_services_of_the_house():
-    assert set(SERVICES) == {"db", "web", "work"}
+    assert set(SERVICES) == {"db", "web", "work", "scheduler", "worker", "digest"}
     assert set(OURS) == {"web", "work"}
+    assert set(BATCH) == {"scheduler", "worker", "digest"}
+
+
+@pytest.mark.parametrize("name", ["scheduler", "worker"])
+def test_dask_knows_the_command(name: str):
+    service = SERVICES[name]
+    asked = subprocess.run(
+        [*service["entrypoint"], service["command"][0], "--help"], capture_output=True, text=True, check=True, env=PATH
+    )
+    for option in service["command"]:
+        assert not option.startswith("--") or option in asked.stdout
+
+
+def test_workers_and_digest_see_the_same_files():
+    assert SERVICES["worker"]["volumes"] == SERVICES["digest"]["volumes"]
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -34,7 +50,7 @@ def test_its_settings_are_known_and_well_formed(name: str):
     assert settings.read(environment).database_url.startswith("postgresql://")
 
 
-@pytest.mark.parametrize("name", list(SERVICES))
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != "digest"])
 def test_it_tells_whether_it_is_well(name: str):
     assert SERVICES[name]["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
 
@@ -46,7 +62,7 @@ def test_it_waits_for_a_well_database(name: str):
 
 def test_only_loopback_is_opened_and_the_database_not_at_all():
     ports = {name: service.get("ports", []) for name, service in SERVICES.items()}
-    assert ports["db"] == ports["work"] == []
+    assert all(not some for name, some in ports.items() if name != "web")
     assert all(str(port).startswith("127.0.0.1:") for port in ports["web"])
 
 

@@ -1,0 +1,201 @@
+"""Parts: a source too large for one batch, thought about part by part, with the same result however it was cut.
+
+Pure.  `take_in` reads and places the rows of one part; `settle` finds, among the identities of all parts, the rows that
+another row of the same incident replaces; `count` counts what is left of a part; counts `add` up, and `conclude` says
+what follows from their sum.  Parts do not know each other, so any number of processes may share the work.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from geo_service.analysis import counts, early_warnings, intake, rules
+from geo_service.analysis import incidents as incident_rows
+from geo_service.analysis.doubts import Doubts
+from geo_service.analysis.feed import Feed
+from geo_service.geography.zones import Zones
+
+DUPLICATE, NOT_YET_SAID = 1, 2  # why a row does not hold: another replaces it; it was said after `as_of`
+
+# What is known of a row's identity: two hashes of its id (of 10^10 incidents two are taken for one once in 10^18 runs),
+# when it was said [us since 1970], its place in its part, and whether it was called and said by `as_of`.
+VERSION = np.dtype(
+    [("id", "<u8"), ("check", "<u8"), ("updated", "<i8"), ("row", "<i4"), ("called", "?"), ("said", "?")]
+)
+VERDICT = np.dtype([("row", "<i4"), ("verdict", "i1")])
+_HASH_KEYS = ("0123456789123456", "6543219876543210")
+
+Totals: TypeAlias = Counter[tuple[str, str]]  # such as ("inside", "units") -> how many
+Versions = npt.NDArray[np.void]
+Verdicts = npt.NDArray[np.void]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a run is about: how rows are read, the places, what the city has decided, and as of when."""
+
+    feed: Feed
+    zones: Mapping[str, Zones]
+    rules: rules.Rules
+    now: datetime
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part, read and placed: every incident row in its order, their identities (VERSION), rows refused."""
+
+    incidents: pd.DataFrame
+    versions: Versions
+    rejected: pd.DataFrame
+    doubts: Doubts
+    rows_read: int
+
+
+@dataclass(frozen=True)
+class Count:
+    """What some of the incidents come to.
+
+    `zone_months`, `cell_months` as counts.tally and tally_cells give them; `calls` those incidents that may be among
+    the first calls of a zone's month, which decide when it became critical; `totals` plain numbers that add up.
+    """
+
+    zone_months: pd.DataFrame
+    cell_months: pd.DataFrame
+    calls: pd.DataFrame
+    totals: Totals
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What follows from all parts: the results of `digest` but for the incidents themselves."""
+
+    zone_months: pd.DataFrame
+    levels: pd.DataFrame
+    alerts: pd.DataFrame
+    cell_months: pd.DataFrame
+    cell_levels: pd.DataFrame
+    summary: intake.Summary
+
+
+def take_in(rows: pd.DataFrame, case: Case) -> Part:
+    """Read and place the rows of one part (as feeds.read_rows gives them)."""
+    read = incident_rows.read(rows, case.feed, case.now)
+    placed = intake.place(read.incidents, case.zones)
+    doubts = read.doubts + intake.around(placed, case.zones)
+    return Part(placed, _versions(placed, case.as_of), read.rejected, doubts, len(rows))
+
+
+def settle(versions: Sequence[Versions]) -> list[Verdicts]:
+    """Judge the rows of all parts, given in the order of their parts; give for each part the rows that do not hold.
+
+    One row of each incident holds: the one said last of those said by `as_of`; where the source says no time, the one
+    that came last.  What was said later holds only where nothing was said before; what was called later does not hold.
+    """
+    whole = np.concatenate(versions)
+    part = np.repeat(np.arange(len(versions)), [len(one) for one in versions])
+    verdict = np.where(whole["called"], 0, NOT_YET_SAID).astype(np.int8)
+    called = np.flatnonzero(whole["called"])
+    several = called[pd.Series(whole["id"][called]).duplicated(keep=False).to_numpy()]
+    these = whole[several]
+    # By incident, and within it from the row that yields first to the one that holds.
+    order = np.lexsort((these["row"], part[several], these["updated"], these["said"], these["check"], these["id"]))
+    these, several = these[order], several[order]
+    is_last = np.ones(len(these), dtype=bool)
+    is_last[:-1] = (these["id"][1:] != these["id"][:-1]) | (these["check"][1:] != these["check"][:-1])
+    holder = np.flatnonzero(is_last)[np.cumsum(is_last) - is_last]
+    verdict[several] = np.where(these["said"] < these["said"][holder], NOT_YET_SAID, DUPLICATE)
+    verdict[several[is_last]] = 0
+    lost = np.flatnonzero(verdict)
+    found = np.empty(len(lost), dtype=VERDICT)
+    found["row"], found["verdict"] = whole["row"][lost], verdict[lost]
+    return np.split(found, np.searchsorted(part[lost], np.arange(1, len(versions))))
+
+
+def count(incidents: pd.DataFrame, case: Case) -> Count:
+    """Count the incidents of a part that hold."""
+    kinds, city = sorted(case.zones), case.rules
+    return Count(
+        counts.tally(incidents, kinds, city.placing),
+        counts.tally_cells(incidents),
+        early_warnings.first_calls(incidents, city),
+        _totals(incidents, kinds),
+    )
+
+
+def add(some: Sequence[Count], case: Case) -> Count:
+    """Add up what parts come to."""
+    calls = pd.concat([one.calls for one in some], ignore_index=True)
+    return Count(
+        counts.summed(pd.concat([one.zone_months for one in some], ignore_index=True), counts.ZONE_KEY),
+        counts.summed(pd.concat([one.cell_months for one in some], ignore_index=True), counts.CELL_KEY),
+        early_warnings.first_calls(calls, case.rules),
+        sum((one.totals for one in some), Counter()),
+    )
+
+
+def conclude(whole: Count, case: Case) -> Whole:
+    """Say what follows from the sum of all parts; the summary counts incidents only, not what became of other rows."""
+    kinds, city = sorted(case.zones), case.rules
+    by_month = sorted(month for what, month in whole.totals if what == "month")
+    months = early_warnings.months_between(by_month[0], by_month[-1]) if by_month else []
+    levels = early_warnings.every_month(early_warnings.levels(whole.zone_months, city), case.zones, months)
+    return Whole(
+        whole.zone_months,
+        levels,
+        early_warnings.alerts(whole.calls, kinds, city),
+        whole.cell_months,
+        early_warnings.cell_levels(whole.cell_months, city),
+        {**_whereabouts(whole.totals, kinds), "months": months, "colours": _colours(levels)},
+    )
+
+
+def _versions(incidents: pd.DataFrame, as_of: datetime | None) -> Versions:
+    """Give the identities of incidents in the order of their hashes, so that a range of them is a slice."""
+    found = np.zeros(len(incidents), dtype=VERSION)
+    ids = incidents["incident_id"].to_numpy(dtype=object)
+    for name, key in zip(("id", "check"), _HASH_KEYS, strict=True):
+        found[name] = pd.util.hash_array(ids, hash_key=key, categorize=False)
+    updated = incidents["updated_at"]
+    found["updated"] = updated.fillna(pd.Timestamp(0, tz="UTC")).dt.as_unit("us").astype("int64")
+    found["row"] = np.arange(len(incidents))
+    found["called"] = True if as_of is None else incidents["called_at"] <= pd.Timestamp(as_of)
+    found["said"] = True if as_of is None else ~(updated > pd.Timestamp(as_of)).to_numpy(dtype=bool)
+    return found[np.argsort(found["id"])]
+
+
+def _totals(incidents: pd.DataFrame, kinds: Sequence[str]) -> Totals:
+    unmapped = incidents.loc[(incidents["category"] == rules.UNMAPPED).to_numpy(dtype=bool), "source_category"]
+    found: Totals = Counter({("incidents", ""): len(incidents), ("located", ""): int(incidents["lon"].notna().sum())})
+    for what, column in (("placed", incidents["placed"]), ("month", incidents["month"]), ("unmapped", unmapped)):
+        found.update(Counter({(what, str(value)): int(number) for value, number in column.value_counts().items()}))
+    for kind in kinds:
+        found["inside", kind] = int(incidents[incident_rows.ID_COLUMN[kind]].notna().sum())
+    return found
+
+
+def _whereabouts(totals: Totals, kinds: Sequence[str]) -> intake.Summary:
+    inside = {kind: totals["inside", kind] for kind in kinds}
+    return {
+        "incidents": totals["incidents", ""],
+        "placed": inside,
+        "outside": totals["placed", "outside"],
+        "outside_by_kind": {kind: totals["located", ""] - count for kind, count in inside.items()},
+        "without_coordinates": totals["placed", "waiting"],
+        "unmapped": {code: count for (what, code), count in sorted(totals.items()) if what == "unmapped"},
+    }
+
+
+def _colours(levels: pd.DataFrame) -> dict[str, dict[str, dict[str, int]]]:
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    places = levels.groupby(["zone_kind", "month", "level"]).size().reset_index(name="places")
+    for kind, month, level, number in places.itertuples(index=False):
+        names = found.setdefault(kind, {}).setdefault(month, dict.fromkeys(rules.LEVEL_NAMES, 0))
+        names[rules.LEVEL_NAMES[level]] = int(number)
+    return found

@@ -1,0 +1,359 @@
+"""Batch: the main job over years and provinces, part by part, in this process or by Dask's workers.
+
+Files are cut into spans.  Every span is read and placed, piece by piece, into a spool beside the results; then the
+identities of all rows are settled, and the parts counted and written without the rows that do not hold.  What a part
+says depends on nothing but the part (analysis/parts.py), so the results are the same row by row wherever and in
+whatever order the parts are thought about, and a part whose worker died is thought about again.
+
+Memory: a piece of a file at work (170,000 rows), 38 bytes a row while identities are settled, of 4 million rows at
+once, and what the counted results need.  The one room that knows Dask.
+"""
+
+import logging
+import math
+import os
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from geo_service import files, results
+from geo_service.analysis import parts, rules
+from geo_service.analysis.doubts import Doubts
+from geo_service.analysis.feed import Feed
+from geo_service.analysis.intake import Summary
+from geo_service.errors import BadParameter, BatchFailed
+from geo_service.feeds import streams
+from geo_service.feeds.streams import Span
+
+_SPAN = 1 << 26  # bytes of a file that one task takes in: about 700,000 rows of CSV
+_AT_ONCE = 1 << 22  # rows whose identities are settled together
+_WIDTH = 8  # counts that are added up together
+_ANSWER_S = 10  # a scheduler that is there answers sooner [s]
+_READ, _SETTLED = 0.55, 0.6  # the share of the time that is over when all is read, and when all is settled [-]
+
+R = TypeVar("R")
+Tell = Callable[[float], object]
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What `digest` is asked: incident files, how to read them, the zones, the rules, where to write, who works.
+
+    `dask`: "" this process, "local" a worker a core, or the address of a scheduler.
+    """
+
+    incidents: Sequence[Path]
+    feed: Feed
+    zones: Sequence[files.ZoneFile]
+    rules: rules.Rules
+    now: datetime
+    as_of: datetime | None
+    out: Path
+    dask: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What follows from all files: the counted results, the rows refused, and a summary of plain numbers."""
+
+    whole: parts.Whole
+    rejected: pd.DataFrame
+    summary: Summary
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of a span of the file of a number: its parts in the spool, the rows refused, and what is doubtful.
+
+    `is_told` False: the span cannot be told from its beginning, and the file must be read whole.
+    """
+
+    file: int
+    span: Span
+    is_told: bool = True
+    parts: Sequence[str] = ()
+    rejected: Sequence[pd.DataFrame] = ()
+    doubts: Doubts = field(default_factory=Doubts)
+    rows_read: int = 0
+
+
+class Crew(Protocol):
+    """Who does the work.  A task is a function of the case and an item."""
+
+    is_spread: bool
+
+    def map(self, task: Callable[[parts.Case, Any], R], items: Sequence[Any], tell: Tell) -> list[R]:
+        """Do a task for every item; give the answers in order, and tell the share that is done."""
+        ...
+
+    def total(self, task: Callable[[parts.Case, Any], parts.Count], items: Sequence[Any], tell: Tell) -> parts.Count:
+        """Do a task for every item and add the answers up."""
+        ...
+
+
+def read_case(order: Order) -> tuple[parts.Case, list[str]]:
+    """Read the zones; give what the thinking needs, and what was repaired."""
+    read = [files.read_zones(file) for file in order.zones]
+    case = parts.Case(order.feed, {zones.kind: zones for zones, _ in read}, order.rules, order.now, order.as_of)
+    return case, [line for _, report in read for line in report]
+
+
+def digest(order: Order, case: parts.Case, out: results.Results, crew: Crew, tell: Tell) -> Found:
+    """Digest incident files.  Incidents go into `out` as they are counted; the rest is given back.
+
+    Raises BadRows and AxisOrder when a file or the feed file is wrong; nothing may be published then.
+    """
+    spool = out.spool()
+    taken = _take_in_all(order.incidents, spool, crew, lambda share: tell(share * _READ))
+    sum((one.doubts for one in taken), Doubts()).check(order.feed)
+    names = [name for one in taken for name in one.parts]
+    losing, dropped = _settle_all(spool, names, crew, lambda share: tell(_READ + share * (_SETTLED - _READ)))
+    with out.points("incidents", order.feed.city_zone, in_parts=crew.is_spread) as points:
+        items = [(spool / name, losing.get(at, np.empty(0, np.int64)), points) for at, name in enumerate(names)]
+        total = crew.total(_count, items, lambda share: tell(_SETTLED + share * (1 - _SETTLED)))
+    whole = parts.conclude(total, case)
+    rejected = _rejected(taken)
+    reasons = rejected["reason"].value_counts().sort_index().items()
+    summary = {
+        "rows_read": sum(one.rows_read for one in taken),
+        "duplicates": dropped[parts.DUPLICATE],
+        "rejected": {str(reason): int(count) for reason, count in reasons},
+        "after_as_of": dropped[parts.NOT_YET_SAID],
+        **whole.summary,
+    }
+    return Found(whole, rejected, summary)
+
+
+# ---------------------------------------------------------------------------------------------------------------- read
+
+
+def _take_in_all(paths: Sequence[Path], spool: Path, crew: Crew, tell: Tell) -> list[Taken]:
+    spans = [(at, span) for at, path in enumerate(paths) for span in _cut(path, crew)]
+    items = [(spool, at, span) for at, span in _numbered(spans, crew)]
+    taken = crew.map(_take_in, items, tell)
+    untold = sorted({one.file for one in taken if not one.is_told})
+    again = crew.map(_take_in, [(spool, at, Span(paths[at])) for at in untold], tell)
+    return sorted([one for one in taken if one.file not in untold] + again, key=lambda one: (one.file, one.span.first))
+
+
+def _cut(path: Path, crew: Crew) -> list[Span]:
+    return streams.spans(path, _SPAN) if crew.is_spread else [Span(path)]
+
+
+def _numbered(spans: Sequence[tuple[int, Span]], crew: Crew) -> Iterator[tuple[int, Span]]:
+    """Say at which line of its file each span begins, for messages about rows that are broken."""
+    lines = crew.map(_lines, spans, lambda _: None)
+    before = 0
+    for (at, span), count in zip(spans, lines, strict=True):
+        before = before if span.first else 0
+        yield at, replace(span, line=1 + before)
+        before += count
+
+
+def _lines(_: parts.Case, item: tuple[int, Span]) -> int:
+    return streams.count_lines(item[1])
+
+
+def _take_in(case: parts.Case, item: tuple[Path, int, Span], tell: Tell = lambda _: None) -> Taken:
+    spool, at, span = item
+    if not spool.is_dir():
+        raise BatchFailed(f"a worker sees no folder {spool}; every worker must see --out and the files under one path")
+    size = max(1, span.path.stat().st_size) if span.path.exists() else 1
+    names: list[str] = []
+    rejected: list[pd.DataFrame] = []
+    doubts, rows_read = Doubts(), 0
+    try:
+        pieces = streams.stream(span, case.feed.columns_taken, lambda passed: tell(passed / size))
+        for piece in _ahead(pieces):
+            part = parts.take_in(piece, case)
+            names.append(f"{at:05}-{span.first:013}-{len(names):05}")
+            results.write_part(spool / names[-1], part.incidents, part.versions)
+            rejected.append(part.rejected)
+            doubts, rows_read = doubts + part.doubts, rows_read + part.rows_read
+    except streams.Inseparable:
+        return Taken(at, span, is_told=False)
+    return Taken(at, span, True, names, rejected, doubts, rows_read)
+
+
+def _ahead(items: Iterator[R]) -> Iterator[R]:
+    """Give what an iterator gives, the next already being made in a thread while one is worked on."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item
+
+
+def _rejected(taken: Sequence[Taken]) -> pd.DataFrame:
+    """Put the refused rows of all spans together, rows counted from the beginning of their files."""
+    frames: list[pd.DataFrame] = []
+    before = 0
+    for one in taken:
+        before = before if one.span.first else 0
+        frames += [frame.assign(row=frame["row"] + before) for frame in one.rejected]
+        before += one.rows_read
+    return pd.concat(frames, ignore_index=True)
+
+
+# -------------------------------------------------------------------------------------------------------------- settle
+
+
+def _settle_all(
+    spool: Path, names: Sequence[str], crew: Crew, tell: Tell
+) -> tuple[Mapping[int, Rows], Mapping[int, int]]:
+    """Give the rows of each part that do not hold, and how many there are of each verdict."""
+    rows = sum(results.count_versions(spool / name) for name in names)
+    bits = max(0, math.ceil(math.log2(max(1, rows) / _AT_ONCE)))
+    found = crew.map(_settle, [(spool, names, bucket, bits) for bucket in range(1 << bits)], tell)
+    losing: dict[int, list[Rows]] = {}
+    dropped = {parts.DUPLICATE: 0, parts.NOT_YET_SAID: 0}
+    for bucket in found:
+        for at, verdicts in bucket.items():
+            losing.setdefault(at, []).append(verdicts["row"].astype(np.int64))
+            for verdict in dropped:
+                dropped[verdict] += int((verdicts["verdict"] == verdict).sum())
+    return {at: np.concatenate(rows) for at, rows in losing.items()}, dropped
+
+
+def _settle(_: parts.Case, item: tuple[Path, Sequence[str], int, int]) -> dict[int, parts.Verdicts]:
+    """Settle the identities whose hash begins with the bits of a bucket; give the verdicts by part."""
+    spool, names, bucket, bits = item
+    verdicts = parts.settle([results.read_versions(spool / name, bucket, bits) for name in names])
+    return {at: found for at, found in enumerate(verdicts) if len(found)}
+
+
+# --------------------------------------------------------------------------------------------------------------- count
+
+
+def _count(case: parts.Case, item: tuple[Path, Rows, results.Points]) -> parts.Count:
+    """Count what holds of a part, while a thread writes it out."""
+    path, losing, points = item
+    incidents = results.read_part(path)
+    if len(losing):
+        holds = np.ones(len(incidents), dtype=bool)
+        holds[losing] = False
+        incidents = incidents[holds].reset_index(drop=True)
+    with ThreadPoolExecutor(1) as thread:
+        written = thread.submit(points.write, incidents, path.name)
+        counted = parts.count(incidents, case)
+        written.result()
+    return counted
+
+
+# ---------------------------------------------------------------------------------------------------------------- crews
+
+
+@dataclass
+class Here:
+    """This process."""
+
+    case: parts.Case
+    is_spread = False
+
+    def map(self, task: Callable[..., R], items: Sequence[Any], tell: Tell) -> list[R]:
+        """Do one after the other."""
+        found: list[R] = []
+        for at, item in enumerate(items):
+            more = {"tell": lambda share, at=at: tell((at + share) / len(items))} if task is _take_in else {}
+            found.append(task(self.case, item, **more))
+            tell((at + 1) / len(items))
+        return found
+
+    def total(self, task: Callable[[parts.Case, Any], parts.Count], items: Sequence[Any], tell: Tell) -> parts.Count:
+        """Add up a few at a time, and their sums likewise: each count is added to others only a few times."""
+        waiting: list[list[parts.Count]] = [[]]
+        for at, item in enumerate(items):
+            waiting[0].append(task(self.case, item))
+            for level, counts in enumerate(waiting):
+                if len(counts) == _WIDTH:
+                    waiting[level] = []
+                    waiting[level + 1 :] = waiting[level + 1 :] or [[]]
+                    waiting[level + 1].append(parts.add(counts, self.case))
+            tell((at + 1) / len(items))
+        return parts.add([count for counts in waiting for count in counts], self.case)
+
+
+class Workers:
+    """Dask's workers: processes of this machine, or those of a scheduler.  They see every file under the same path."""
+
+    is_spread = True
+
+    def __init__(self, client: Any, order: Order) -> None:
+        self._client = client
+        # Read there, not sent: a worker that starts later, in the place of one that died, can read it again.
+        self._case = client.submit(_read_case, order)
+
+    def map(self, task: Callable[..., R], items: Sequence[Any], tell: Tell) -> list[R]:
+        """Do all at once."""
+        return self._client.gather(self._started(task, items, tell))
+
+    def total(self, task: Callable[[parts.Case, Any], parts.Count], items: Sequence[Any], tell: Tell) -> parts.Count:
+        """Add up where the counts are, a few at a time."""
+        counts = self._started(task, items, tell)
+        while len(counts) > 1:
+            groups = [counts[at : at + _WIDTH] for at in range(0, len(counts), _WIDTH)]
+            counts = [self._client.submit(parts.add, group, self._case) for group in groups]
+        return counts[0].result()
+
+    def _started(self, task: Callable[..., object], items: Sequence[Any], tell: Tell) -> list[Any]:
+        from distributed import as_completed
+
+        futures = [self._client.submit(task, self._case, item, pure=False) for item in items]
+        for done, _ in enumerate(as_completed(futures), 1):
+            tell(done / len(futures))
+        return futures
+
+
+def _read_case(order: Order) -> parts.Case:
+    return read_case(order)[0]
+
+
+@contextmanager
+def crew(order: Order, case: parts.Case) -> Generator[Crew]:
+    """Give those who do the work.  Raises BatchFailed when workers cannot be reached or die again and again."""
+    if not order.dask:
+        yield Here(case)
+        return
+    from distributed import KilledWorker
+
+    try:
+        with _client(order.dask) as client:
+            yield Workers(client, order)
+    except KilledWorker as error:
+        raise BatchFailed(f"workers died again and again over one part ({error}); give them more memory") from None
+    except OSError as error:
+        raise BatchFailed(f"the workers of {order.dask} were lost: {error}") from error
+
+
+@contextmanager
+def _client(address: str) -> Generator[Any]:
+    from distributed import Client, LocalCluster
+
+    if address == "local":
+        quiet: Any = {"dashboard_address": None, "silence_logs": logging.ERROR}
+        with (
+            LocalCluster(n_workers=os.cpu_count(), threads_per_worker=1, **quiet) as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+        return
+    if "://" not in address:
+        raise BadParameter(f"--dask {address}: expected 'local' or a scheduler's address such as tcp://10.0.0.7:8786")
+    try:
+        client = Client(address, timeout=_ANSWER_S)
+    except (OSError, ValueError) as error:
+        raise BatchFailed(
+            f"--dask {address}: no scheduler answers within {_ANSWER_S} s ({error}); start one with `dask scheduler` "
+            "and its workers with `dask worker`"
+        ) from None
+    with client:
+        yield client

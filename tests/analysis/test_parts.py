@@ -1,0 +1,87 @@
+"""Parts: however rows are cut, the same follows; and the same as from one batch."""
+
+import itertools
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geo_service.analysis import intake, parts
+from geo_service.errors import BadRows
+from tests.analysis.made import RULES, feed, rows, squares
+
+ZONES = {
+    "communities": squares("communities", "abcd"),
+    "units": squares("units", "uv", width=1.5),
+    "patrol_zones": squares("patrol_zones", "p", width=4.0),
+}
+NOW = datetime(2024, 7, 1, tzinfo=UTC)
+
+ids = st.sampled_from([str(number) for number in range(12)])
+days = st.integers(1, 9)
+call = st.builds(
+    lambda no, day, hour, code, x, said: (
+        f"{no} 2024-0{5 + day % 2}-0{day}_{hour:02d}:00 {code} {x} {'0.5' if x != '-' else '-'} {said}"
+    ),
+    ids,
+    days,
+    st.integers(0, 23),
+    st.sampled_from("RTDX"),
+    st.sampled_from(["0.5", "1.0", "1.2", "3.9", "9", "200", "-"]),
+    st.one_of(st.just("-"), st.builds(lambda day: f"2024-06-0{day}_00:00", days)),
+)
+
+
+def case(as_of: datetime | None = None) -> parts.Case:
+    return parts.Case(feed(), ZONES, RULES, NOW, as_of)
+
+
+def digested(raw: list[pd.DataFrame], as_of: datetime | None) -> tuple[pd.DataFrame, parts.Whole, list[int]]:
+    """Do what a run does: take every part in, settle, count, add up."""
+    this = case(as_of)
+    taken = [parts.take_in(some, this) for some in raw]
+    verdicts = parts.settle([part.versions for part in taken])
+    kept = [part.incidents.drop(index=lost["row"]) for part, lost in zip(taken, verdicts, strict=True)]
+    counted = [parts.count(some.reset_index(drop=True), this) for some in kept]
+    dropped = [int((np.concatenate(verdicts)["verdict"] == verdict).sum()) for verdict in (1, 2)]
+    return pd.concat(kept, ignore_index=True), parts.conclude(parts.add(counted, this), this), dropped
+
+
+@given(
+    st.lists(call, min_size=1, max_size=40),
+    st.lists(st.integers(0, 40), max_size=4),
+    st.sampled_from([None, datetime(2024, 6, 4, tzinfo=UTC)]),
+)
+def test_the_same_follows_however_rows_are_cut(lines: list[str], cuts: list[int], as_of: datetime | None):
+    whole = rows("\n".join(lines))
+    ends = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
+    cut = [whole.iloc[a:b].reset_index(drop=True) for a, b in itertools.pairwise(ends)]
+    incidents, found, dropped = digested(cut, as_of)
+    batch = intake.digest(whole, feed(), intake.Known(ZONES, RULES), NOW, as_of=as_of)
+    pd.testing.assert_frame_equal(
+        incidents.drop(columns="digest"), batch.incidents.drop(columns="digest"), check_index_type=False
+    )
+    for name in ("zone_months", "alerts", "cell_months", "cell_levels"):
+        pd.testing.assert_frame_equal(getattr(found, name), getattr(batch, name))
+    coloured = found.levels[found.levels["count"] > 0].reset_index(drop=True)
+    pd.testing.assert_frame_equal(coloured, batch.levels)
+    for name in ("incidents", "placed", "outside", "outside_by_kind", "without_coordinates", "unmapped"):
+        assert found.summary[name] == batch.summary[name], name
+    assert dropped == [batch.summary["duplicates"], batch.summary["after_as_of"]]
+
+
+def test_every_zone_and_month_of_the_span_has_a_level_zeros_too():
+    _, found, _ = digested([rows("1 2024-05-01_10:00 R 0.5 0.5\n2 2024-07-01_05:00 R 9 9")], None)
+    assert found.summary["months"] == ["2024-05", "2024-06", "2024-07"]
+    assert len(found.levels) == (4 + 2 + 1) * 3
+    assert found.levels["count"].sum() == 1 + 1  # the unit's and the patrol zone's
+
+
+def test_a_wrong_time_format_shows_however_thin_the_parts_are():
+    wrong = [rows(f"{number} 01/05/2024 R 0.5 0.5") for number in range(25)]
+    doubts = sum((parts.take_in(part, case()).doubts for part in wrong), parts.take_in(wrong[0], case()).doubts)
+    with pytest.raises(BadRows, match="not one of 26 call times could be read"):
+        doubts.check(feed())
