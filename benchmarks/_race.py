@@ -1,51 +1,84 @@
-"""A race: ours and a peer on the same input in one run, their answers compared; and a figure against its goal.
+"""A race: ours and its peers on the same input in one run, their answers compared; and a figure against its goal.
 
-A race is the median of five interleaved pairs, so that a machine that slows down slows both.
+A race goes in rounds, ours once and each peer once, so that a machine that slows down slows all; what counts is the
+median of the rounds.
 """
 
 import argparse
 import json
 import statistics
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 Row = dict[str, object]
 T = TypeVar("T")
+U = TypeVar("U")
 
-PAIRS = 5
+ROUNDS = 5
 
 
-def race(what: str, peer: str, ours: Callable[[], T], theirs: Callable[[], T], same: Callable[[T, T], str]) -> Row:
-    """Run both in turns; `same` compares their answers and says what it compared, or raises AssertionError."""
-    pairs = [(_timed(ours), _timed(theirs)) for _ in range(PAIRS)]
-    try:
-        check, equal = same(pairs[-1][0][1], pairs[-1][1][1]), True
-    except AssertionError as difference:
-        check, equal = str(difference), False
-    our_s, their_s = (statistics.median(taken for taken, _ in side) for side in zip(*pairs, strict=True))
-    return {
-        "what": what,
-        "peer": peer,
-        "ours": round(our_s, 4),
-        "theirs": round(their_s, 4),
-        "unit": "s",
-        "ratio": round(their_s / our_s, 2),
-        "check": check,
-        "equal": equal,
-    }
+def race(what: str, peer: str, ours: Callable[[], T], theirs: Callable[[], U], same: Callable[[T, U], str]) -> Row:
+    """Run ours and one peer in turns."""
+    return race_all(what, ours, {peer: theirs}, same)[0]
+
+
+def race_all(
+    what: str,
+    ours: Callable[[], T],
+    peers: Mapping[str, Callable[[], U]],
+    same: Callable[[T, U], str],
+    rounds: int = ROUNDS,
+) -> list[Row]:
+    """Run all in turns; `same` compares the last answers and says what it compared, or raises AssertionError."""
+    taken: dict[str, list[float]] = {name: [] for name in ("", *peers)}
+    compared: dict[str, Row] = {}
+    for turn in range(1, rounds + 1):
+        print(f"{what}: round {turn} of {rounds}", file=sys.stderr, flush=True)
+        seconds, answer = _timed(ours)
+        taken[""].append(seconds)
+        for peer, run in peers.items():
+            seconds, found = _timed(run)
+            taken[peer].append(seconds)
+            if turn == rounds:
+                compared[peer] = _compared(same, answer, found)
+    median = {name: statistics.median(seconds) for name, seconds in taken.items()}
+    return [
+        {
+            "what": what,
+            "peer": peer,
+            "ours": round(median[""], 4),
+            "theirs": round(median[peer], 4),
+            "unit": "s",
+            "ratio": round(median[peer] / median[""], 2),
+            **compared[peer],
+        }
+        for peer in peers
+    ]
 
 
 def figure(what: str, run: Callable[[], object], unit: str, goal: float) -> Row:
     """Give the median time of five runs [ms] beside the most it may be."""
-    value = round(1000 * statistics.median(_timed(run)[0] for _ in range(PAIRS)), 1)
-    return {"what": what, "value": value, "unit": unit, "goal": goal, "met": value <= goal}
+    return measured(what, 1000 * statistics.median(_timed(run)[0] for _ in range(ROUNDS)), unit, goal)
+
+
+def measured(what: str, value: float, unit: str, goal: float) -> Row:
+    """Give a value beside the most it may be."""
+    return {"what": what, "value": round(value, 1), "unit": unit, "goal": goal, "met": value <= goal}
 
 
 def _timed(run: Callable[[], T]) -> tuple[float, T]:
     start = time.perf_counter()
     answer = run()
     return time.perf_counter() - start, answer
+
+
+def _compared(same: Callable[[T, U], str], ours: T, theirs: U) -> Row:
+    try:
+        return {"check": same(ours, theirs), "equal": True}
+    except AssertionError as difference:
+        return {"check": str(difference), "equal": False}
 
 
 def arguments(text: str) -> argparse.Namespace:
