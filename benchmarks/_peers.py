@@ -24,6 +24,7 @@ from geo_service.store.cluster import Cluster
 
 HOUSE = Path(__file__).resolve().parents[1]
 PEERS = HOUSE / "benchmarks" / "peers"
+CRIME = HOUSE.parent / "shared" / "data" / "crime"  # beside the repository, not in it
 
 Pairs = tuple[np.ndarray, np.ndarray]  # positions of points and of the polygons that hold them, in no order
 

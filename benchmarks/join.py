@@ -32,13 +32,12 @@ import pandas as pd
 import shapely
 
 from benchmarks import _race
-from benchmarks._peers import Engines, Pairs, PostGIS, postgis
+from benchmarks._peers import CRIME, Engines, Pairs, PostGIS, postgis
 from geo_service.geography import zones as zone_geometry
 from geo_service.geography.zones import Zones
 
 WEST, SOUTH, EAST, NORTH = 115.9, 34.4, 117.6, 36.0  # Jining's bounds [deg]
 DEG_PER_M = 1 / 111_000
-CRIME = Path(__file__).resolve().parents[2] / "shared" / "data" / "crime"
 
 Read = Callable[[], Pairs]  # off the clock
 
