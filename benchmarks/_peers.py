@@ -150,6 +150,7 @@ def postgis() -> Generator[PostGIS]:
     try:
         with psycopg.connect(cluster.start().replace("+psycopg", ""), autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET shared_buffers = '1GB'")
+            connection.execute("ALTER SYSTEM SET autovacuum = off")  # it would work while others are on the clock
         cluster.stop()  # takes effect with the next start
         peer = PostGIS(cluster.start())
         yield peer

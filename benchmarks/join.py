@@ -114,6 +114,7 @@ class Task:
         self, ours: Callable[[], _race.T], same: Callable[[_race.T, Read], str], server: PostGIS
     ) -> list[_race.Row]:
         with ExitStack() as after:
+            print(f"{self.what}: the peers load", file=sys.stderr, flush=True)
             folder = Path(after.enter_context(tempfile.TemporaryDirectory()))
             engines = Engines(folder, self.shapes, self.lon, self.lat)
             after.callback(engines.close)
@@ -129,7 +130,7 @@ class Task:
             return lambda: (point, zone)
 
         def sjoin() -> Read:
-            hits = places.sjoin(frame.iloc[:])  # a new frame: geopandas would keep the tree of its points
+            hits = places.sjoin(frame.iloc[:])  # of a view the tree is not kept in the frame
             return lambda: (hits["index_right"].to_numpy(), hits.index.to_numpy())
 
         def engine(name: str) -> Read:
