@@ -100,6 +100,26 @@ class Crew(Protocol):
         ...
 
 
+def digest_files(order: Order, tell: Tell = lambda _: None) -> Summary:
+    """Digest incident files against zone files, no database: the main job on files alone.
+
+    Writes incidents, rejected, zone_month, levels, alerts, cell_month, cell_levels (Parquet) and summary.json, all
+    or none; tells the share of the work that is done.
+    """
+    case, repaired = read_case(order)
+    with results.folder(order.out) as out, crew(order, case) as workers:
+        found = digest(order, case, out, workers, tell)
+        summary = {**found.summary, "repaired": repaired}
+        out.parquet("rejected", found.rejected)
+        out.parquet("zone_month", found.whole.zone_months)
+        out.parquet("levels", found.whole.levels)
+        out.parquet("alerts", results.in_city_time(found.whole.alerts, order.feed.city_zone))
+        out.parquet("cell_month", found.whole.cell_months)
+        out.parquet("cell_levels", found.whole.cell_levels)
+        out.json("summary", summary)
+    return summary
+
+
 def read_case(order: Order) -> tuple[parts.Case, list[str]]:
     """Read the zones; give what the thinking needs, and what was repaired."""
     read = [files.read_zones(file) for file in order.zones]

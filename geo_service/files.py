@@ -28,8 +28,13 @@ _PACKAGE = Path(__file__).resolve().parent
 _SHOWN = 5  # ids named in an error before "and n more"
 
 
-def shipped(name: str) -> Path:
-    """Give a folder that comes with the program, rules or layers: the checkout's, or the one inside the package."""
+def shipped(name: str, chosen: str = "") -> Path:
+    """Give a folder that comes with the program, rules or layers, unless the operator has chosen another.
+
+    It is the checkout's, or the one inside the package.
+    """
+    if chosen:
+        return Path(chosen)
     checkout = _PACKAGE.parent / name
     return checkout if checkout.is_dir() else _PACKAGE / "_shipped" / name
 

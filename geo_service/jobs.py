@@ -8,36 +8,16 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import sqlalchemy
 
-from geo_service import batch, feeds, results
 from geo_service.analysis import intake, rules
 from geo_service.analysis.feed import Feed
 from geo_service.errors import GeoServiceError, StoreFailed
+from geo_service.feeds.sources import Source
 from geo_service.geography.zones import Zones
 from geo_service.maps import layers
 from geo_service.service import Service
 from geo_service.store import reading, writing
 
 log = logging.getLogger(__name__)
-
-
-def digest_files(order: batch.Order, tell: batch.Tell = lambda _: None) -> intake.Summary:
-    """Digest incident files against zone files, no database: the main job on files alone.
-
-    Writes incidents, rejected, zone_month, levels, alerts, cell_month, cell_levels (Parquet) and summary.json, all
-    or none; tells the share of the work that is done.
-    """
-    case, repaired = batch.read_case(order)
-    with results.folder(order.out) as out, batch.crew(order, case) as crew:
-        found = batch.digest(order, case, out, crew, tell)
-        summary = {**found.summary, "repaired": repaired}
-        out.parquet("rejected", found.rejected)
-        out.parquet("zone_month", found.whole.zone_months)
-        out.parquet("levels", found.whole.levels)
-        out.parquet("alerts", results.in_city_time(found.whole.alerts, order.feed.city_zone))
-        out.parquet("cell_month", found.whole.cell_months)
-        out.parquet("cell_levels", found.whole.cell_levels)
-        out.json("summary", summary)
-    return summary
 
 
 def load_zones(service: Service, zones: Zones) -> intake.Summary:
@@ -53,7 +33,7 @@ def load_zones(service: Service, zones: Zones) -> intake.Summary:
     return found.summary
 
 
-def pull_incidents(service: Service, feed: Feed, source: feeds.Source) -> intake.Summary:
+def pull_incidents(service: Service, feed: Feed, source: Source) -> intake.Summary:
     """Pull a feed once: what is new, and all that follows from it, in one commit with the cursor."""
     with writing.lease(service.engine) as connection:
         pulled = source.pull(reading.cursor(connection, feed.id))
@@ -66,7 +46,7 @@ def load_incidents(service: Service, feed: Feed, rows: pd.DataFrame) -> intake.S
         return _take_in(service, connection, feed, rows, None)
 
 
-def work(service: Service, sources: Sequence[tuple[Feed, feeds.Source]], stop: threading.Event) -> None:
+def work(service: Service, sources: Sequence[tuple[Feed, Source]], stop: threading.Event) -> None:
     """Pull every source every `pull_every_s` until told to stop; one that fails is logged and asked again next time."""
     while not stop.is_set():
         for feed, source in sources:

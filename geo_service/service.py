@@ -61,8 +61,8 @@ def open_service(settings: Settings) -> Service:
 
     Raises BadRule and BadSetting before the database is touched, StoreFailed when it cannot be used.
     """
-    layers_dir = layers_folder(settings)
-    rules = files.read_rules(rules_folder(settings), settings.placing)
+    layers_dir = files.shipped("layers", settings.layers_dir)
+    rules = files.read_rules(files.shipped("rules", settings.rules_dir), settings.placing)
     feeds = tuple(files.read_feed(Path(path.strip())) for path in settings.feeds.split(",") if path.strip())
     for feed in feeds:
         if feed.city_zone != settings.time_zone:
@@ -75,13 +75,3 @@ def open_service(settings: Settings) -> Service:
     engine = opening.connect(cluster.start() if cluster else settings.database_url)
     opening.migrate(engine)
     return Service(settings, engine, rules, layers, scheme, files.read_texts(), feeds, cluster)
-
-
-def rules_folder(settings: Settings) -> Path:
-    """Give the folder of rules/: the one set, or the one shipped."""
-    return Path(settings.rules_dir) if settings.rules_dir else files.shipped("rules")
-
-
-def layers_folder(settings: Settings) -> Path:
-    """Give the folder of layers/: the one set, or the one shipped."""
-    return Path(settings.layers_dir) if settings.layers_dir else files.shipped("layers")

@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 import shapely
 
-from geo_service import batch, cli, files, jobs, results
+from geo_service import batch, cli, files, results
 from geo_service.errors import BatchFailed
 from geo_service.feeds import streams
 
@@ -133,9 +133,9 @@ def worker(scheduler: str, folder: Path) -> Any:
 def test_the_same_rows_from_one_process_and_from_workers(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "_BLOCK", 200_000)
     monkeypatch.setattr(batch, "_AT_ONCE", 5_000)
-    one = jobs.digest_files(desk.order("one"))
+    one = batch.digest_files(desk.order("one"))
     monkeypatch.setattr(batch, "_SPAN", 100_000)
-    spread = jobs.digest_files(desk.order("spread", "local"))
+    spread = batch.digest_files(desk.order("spread", "local"))
     assert spread == one
     assert one["rows_read"] == 30_001
     same(desk.rows("one"), desk.rows("spread"))
@@ -147,7 +147,7 @@ def test_the_same_rows_from_one_process_and_from_workers(desk: Desk, monkeypatch
 def test_a_worker_killed_in_the_middle_changes_nothing(
     desk: Desk, scheduler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jobs.digest_files(desk.order("one"))
+    batch.digest_files(desk.order("one"))
     monkeypatch.setattr(batch, "_SPAN", 30_000)
     shares: list[float] = []
     with worker(scheduler, desk.folder) as doomed, worker(scheduler, desk.folder):
@@ -157,7 +157,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(
             if doomed.poll() is None and 0.1 < share < 0.5:
                 os.kill(doomed.pid, signal.SIGKILL)
 
-        jobs.digest_files(desk.order("spread", scheduler), kill)
+        batch.digest_files(desk.order("spread", scheduler), kill)
         assert doomed.wait() == -signal.SIGKILL
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
@@ -165,7 +165,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(
 
 
 def test_a_worker_that_comes_late_helps(desk: Desk, scheduler: str) -> None:
-    jobs.digest_files(desk.order("one"))
+    batch.digest_files(desk.order("one"))
     done = threading.Event()
 
     def come() -> None:
@@ -176,7 +176,7 @@ def test_a_worker_that_comes_late_helps(desk: Desk, scheduler: str) -> None:
     late = threading.Thread(target=come)
     late.start()
     try:
-        jobs.digest_files(desk.order("spread", scheduler))
+        batch.digest_files(desk.order("spread", scheduler))
     finally:
         done.set()
         late.join()
@@ -188,8 +188,8 @@ def test_quotes_over_lines_make_a_file_one_piece_of_work(desk: Desk, monkeypatch
     first = desk.incidents[0]
     first.write_text(first.read_text(encoding="utf-8").replace("建设路 1 号", '"建设路\n1 号"'), encoding="utf-8")
     desk.incidents = [first]
-    jobs.digest_files(desk.order("one"))
-    jobs.digest_files(desk.order("spread", "local"))
+    batch.digest_files(desk.order("one"))
+    batch.digest_files(desk.order("spread", "local"))
     assert desk.rows("one")["incidents"]["place"].str.contains("\n").any()
     for name, frame in desk.rows("one").items():
         pd.testing.assert_frame_equal(desk.rows("spread")[name], frame)
@@ -213,7 +213,7 @@ def test_a_wrong_file_is_refused_by_workers_as_here(desk: Desk) -> None:
     said: list[str] = []
     for dask in ("", "local"):
         with pytest.raises(Exception, match="lacks the columns said, place, code, lon, lat") as caught:
-            jobs.digest_files(desk.order("out", dask))
+            batch.digest_files(desk.order("out", dask))
         said.append(f"{type(caught.value).__name__}: {caught.value}")
         assert not (desk.folder / "out").exists()
     assert said[0] == said[1]
@@ -228,7 +228,7 @@ def test_a_worker_that_does_not_see_the_folder_says_so(desk: Desk) -> None:
 
 def test_the_spool_is_gone_in_the_end(desk: Desk) -> None:
     order = replace(desk.order("out"), incidents=desk.incidents[:1])
-    jobs.digest_files(order)
+    batch.digest_files(order)
     assert not [path for path in order.out.iterdir() if path.name.startswith(".")]
     with results.folder(order.out) as out:
         assert out.spool().is_dir()

@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 import shapely
 
-from geo_service import demo, feeds, files
+from geo_service import demo, files
 from geo_service.analysis import incidents as reading
 from geo_service.analysis import intake, rules
 from geo_service.demo import city as whole
 from geo_service.demo import incidents, kinds, names, records
 from geo_service.errors import BadParameter
+from geo_service.feeds import streams
 
 UNTIL = datetime(2026, 3, 20, 6, 30, tzinfo=UTC)
 RULES = Path(__file__).parents[1] / "rules"
@@ -417,7 +418,7 @@ def test_an_offset_from_a_crossing_is_where_its_words_say(city):
 def test_what_is_written_can_be_read_again(city, feed, tmp_path):
     small = demo.build(0.02, until=UNTIL)
     demo.write(small, tmp_path)
-    rows = feeds.read_rows(tmp_path / "incidents.csv", feed.columns_taken)
+    rows = streams.read_rows(tmp_path / "incidents.csv", feed.columns_taken)
     assert rows[list(demo.COLUMNS)].equals(small.history)
     for kind in PLACES:
         zones, repaired = files.read_zones(files.ZoneFile(kind, tmp_path / f"{kind}.gpkg"))

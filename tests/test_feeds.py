@@ -10,21 +10,22 @@ from pathlib import Path, PurePath
 import pytest
 import sqlalchemy as sa
 
-from geo_service import feeds
 from geo_service.analysis import feed as feed_files
 from geo_service.errors import BadRows, BadRule, SourceFailed
+from geo_service.feeds import sources
+from geo_service.feeds.sources import Source
 from tests.feeds.made import COLUMNS, HEAD, NOW, ONE, ROWS, TWO, Served, feed_with, serving, values, written
 
 # --- folder ---
 
 
-def names(pulled: feeds.Pulled) -> list[str]:
+def names(pulled: sources.Pulled) -> list[str]:
     return pulled.rows["_source"].tolist()
 
 
-def folder(tmp_path: Path, pattern: str = "*.csv") -> feeds.Source:
+def folder(tmp_path: Path, pattern: str = "*.csv") -> Source:
     (tmp_path / "in").mkdir(exist_ok=True)
-    return feeds.open_source(feed_with(kind="folder", path="in", pattern=pattern), base=tmp_path, clock=lambda: NOW)
+    return sources.open_source(feed_with(kind="folder", path="in", pattern=pattern), base=tmp_path, clock=lambda: NOW)
 
 
 def test_a_folder_gives_new_and_changed_files_once_in_order_of_names(tmp_path: Path) -> None:
@@ -79,9 +80,9 @@ def test_a_pattern_reaches_folders_below_and_other_kinds(tmp_path: Path) -> None
 # --- http ---
 
 
-def http(served: Served, token: str = "", **more: object) -> feeds.Source:
+def http(served: Served, token: str = "", **more: object) -> Source:
     options = {"kind": "http", "url": served.url, "backoff_s": 0.02, **more}
-    return feeds.open_source(feed_with(**options), base=Path(), clock=lambda: NOW, token=token)
+    return sources.open_source(feed_with(**options), base=Path(), clock=lambda: NOW, token=token)
 
 
 def failing(served: Served, **more: object) -> str:
@@ -226,10 +227,10 @@ def test_a_server_that_is_not_there_or_keeps_silent_is_named() -> None:
 # --- table ---
 
 
-def table_source(database: sa.Engine, table: str, **more: object) -> feeds.Source:
+def table_source(database: sa.Engine, table: str, **more: object) -> Source:
     url = database.url.render_as_string(hide_password=False)
     options = {"kind": "table", "url": url, "table": table, "since_column": "entered", **more}
-    return feeds.open_source(feed_with(**options), base=Path(), clock=lambda: NOW)
+    return sources.open_source(feed_with(**options), base=Path(), clock=lambda: NOW)
 
 
 def clock(*parts: int) -> datetime:
@@ -318,7 +319,7 @@ def test_an_hour_that_the_clock_shows_twice_is_read_again(database: sa.Engine) -
         "time": {"zone": "America/New_York"},
         "source": {"kind": "table", "url": url, "table": "source.calls", "since_column": "entered", "overlap_s": 60},
     }
-    source = feeds.open_source(feed_files.parse(table, PurePath("x.toml")), base=Path(), clock=lambda: NOW)
+    source = sources.open_source(feed_files.parse(table, PurePath("x.toml")), base=Path(), clock=lambda: NOW)
     enter(database, "first", clock(2023, 11, 5, 1, 55))  # summer time
     cursor = source.pull(None).cursor
     enter(database, "second", clock(2023, 11, 5, 1, 5))  # ten minutes later, in winter time
@@ -351,7 +352,7 @@ def test_a_table_name_is_a_name_and_no_statement(database: sa.Engine) -> None:
 def test_a_database_that_does_not_answer_is_named_without_its_password() -> None:
     url = "postgresql+psycopg://reader:sesame@127.0.0.1:1/none"
     options = {"kind": "table", "url": url, "table": "calls", "since_column": "entered"}
-    source = feeds.open_source(feed_with(**options), base=Path(), clock=lambda: NOW)
+    source = sources.open_source(feed_with(**options), base=Path(), clock=lambda: NOW)
     with pytest.raises(SourceFailed, match="cannot be read") as caught:
         source.pull(None)
     assert "sesame" not in str(caught.value)
@@ -381,5 +382,5 @@ def test_a_source_that_contradicts_itself_is_refused_before_anything_is_asked(
     source: dict[str, object], telling: str
 ) -> None:
     with pytest.raises(BadRule, match="feed calls") as caught:
-        feeds.open_source(feed_with(**source), base=Path(), clock=lambda: NOW)
+        sources.open_source(feed_with(**source), base=Path(), clock=lambda: NOW)
     assert telling in str(caught.value)

@@ -91,7 +91,7 @@ def digest(
 ) -> Found:
     """Digest one batch of raw rows.
 
-    `rows` as feeds.read_rows gives them.  Calls later than `now` are Rejected; what was said after `as_of` is left
+    `rows` as streams.read_rows gives them.  Calls later than `now` are Rejected; what was said after `as_of` is left
     out. Raises AxisOrder when the whole batch makes sense only with longitude and latitude exchanged, BadRows when
     not one time can be read; then nothing is found.
     """

@@ -85,7 +85,7 @@ class Whole:
 
 
 def take_in(rows: pd.DataFrame, case: Case) -> Part:
-    """Read and place the rows of one part (as feeds.read_rows gives them)."""
+    """Read and place the rows of one part (as streams.read_rows gives them)."""
     read = incident_rows.read(rows, case.feed, case.now)
     placed = intake.place(read.incidents, case.zones)
     doubts = read.doubts + intake.around(placed, case.zones)

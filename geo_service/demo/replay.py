@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from geo_service import feeds
 from geo_service.demo import incidents, kinds, records
 from geo_service.demo.city import City, clock_s, survey
 from geo_service.demo.kinds import KINDS
+from geo_service.feeds import sources
 
 PACE_S = 5.0  # between two calls: with the share below, some place changes colour every 10 s
 _COUNTED = 0.75  # share of live calls of the kinds that colour
@@ -180,14 +180,14 @@ class ReplaySource:
         self._clock = clock
         self._origin = self._replay.last_before(started) + 1
 
-    def pull(self, since: str | None) -> feeds.Pulled:
+    def pull(self, since: str | None) -> sources.Pulled:
         """Give the records since a cursor and the next cursor; the same cursor and clock give the same rows."""
         origin, done = self._read(since)
         last = self._replay.last_before(self._clock())
         rows = self._replay.rows(done + 1, last, origin)
         rows["_source"] = pd.Series("replay", index=rows.index, dtype="str")
         rows["_row"] = np.arange(1, len(rows) + 1, dtype=np.int64)
-        return feeds.Pulled(rows, f"{self._replay.every_s:g}:{origin}:{max(done, last)}")
+        return sources.Pulled(rows, f"{self._replay.every_s:g}:{origin}:{max(done, last)}")
 
     def _read(self, since: str | None) -> tuple[int, int]:
         """Give the first call ever given and the last one given."""

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from geo_service import feeds
 from geo_service.errors import BadRows
 from geo_service.feeds import streams
 from tests.feeds.made import COLUMNS, HEAD, ONE, ROWS, TWO, values, written
@@ -17,7 +16,7 @@ from tests.feeds.made import COLUMNS, HEAD, ONE, ROWS, TWO, values, written
 
 def refused(path: Path, columns: tuple[str, ...] = COLUMNS) -> str:
     with pytest.raises(BadRows) as caught:
-        feeds.read_rows(path, columns)
+        streams.read_rows(path, columns)
     return str(caught.value)
 
 
@@ -44,7 +43,7 @@ def test_every_kind_of_file_gives_the_same_text(tmp_path: Path, name: str) -> No
     else:
         raw = contents[kind].encode()
         path.write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
-    rows = feeds.read_rows(path, COLUMNS)
+    rows = streams.read_rows(path, COLUMNS)
     assert values(rows) == ROWS
     assert rows["_row"].tolist() == [1, 2]
     assert rows["_source"].tolist() == [name, name]
@@ -65,27 +64,27 @@ def test_every_kind_of_file_gives_the_same_text(tmp_path: Path, name: str) -> No
     ],
 )
 def test_a_file_says_the_same_in_every_dress(tmp_path: Path, raw: bytes) -> None:
-    rows = feeds.read_rows(written(tmp_path / "a.csv", raw), COLUMNS)
+    rows = streams.read_rows(written(tmp_path / "a.csv", raw), COLUMNS)
     assert values(rows[rows["_broken"] == ""]) == ROWS
 
 
 def test_a_chinese_header_in_gb18030_is_found(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", "接警单编号,报警时间\n0103,2024-05-01\n".encode("gb18030"))
-    rows = feeds.read_rows(path, ["接警单编号", "报警时间"])
+    rows = streams.read_rows(path, ["接警单编号", "报警时间"])
     assert rows.loc[0, ["接警单编号", "报警时间"]].tolist() == ["0103", "2024-05-01"]
 
 
 def test_numbers_in_json_and_parquet_stay_as_they_are_written(tmp_path: Path) -> None:
     json_text = '[{"no": 7, "time": null, "place": true, "code": 1.10}, {"no": 1e3, "code": NaN}]'
     path = written(tmp_path / "a.json", json_text)
-    assert values(feeds.read_rows(path, COLUMNS)) == [
+    assert values(streams.read_rows(path, COLUMNS)) == [
         {"no": "7", "time": "", "place": "true", "code": "1.10"},
         {"no": "1e3", "time": "", "place": "", "code": ""},
     ]
     times = pa.array([0, 1], pa.timestamp("us"))
     table = pa.table({"no": [7, None], "time": times, "place": [True, False], "code": [1.5, 2.0]})
     pq.write_table(table, tmp_path / "a.parquet")
-    assert values(feeds.read_rows(tmp_path / "a.parquet", COLUMNS)) == [
+    assert values(streams.read_rows(tmp_path / "a.parquet", COLUMNS)) == [
         {"no": "7", "time": "1970-01-01 00:00:00", "place": "true", "code": "1.5"},
         {"no": "", "time": "1970-01-01 00:00:00.000001", "place": "false", "code": "2"},
     ]
@@ -93,12 +92,12 @@ def test_numbers_in_json_and_parquet_stay_as_they_are_written(tmp_path: Path) ->
 
 def test_a_json_object_gives_its_only_list(tmp_path: Path) -> None:
     path = written(tmp_path / "a.json", json.dumps({"total": 2, "data": ROWS}))
-    assert values(feeds.read_rows(path, COLUMNS)) == ROWS
+    assert values(streams.read_rows(path, COLUMNS)) == ROWS
 
 
 @pytest.mark.parametrize(("name", "content"), [("a.csv", HEAD), ("a.csv", HEAD[:-1]), ("a.json", "[]")])
 def test_a_file_without_rows_is_no_fault(tmp_path: Path, name: str, content: str) -> None:
-    rows = feeds.read_rows(written(tmp_path / name, content), COLUMNS)
+    rows = streams.read_rows(written(tmp_path / name, content), COLUMNS)
     assert len(rows) == 0
     assert list(rows.columns) == [*COLUMNS, "_source", "_row", "_broken"]
 
@@ -108,7 +107,7 @@ def test_a_file_without_rows_is_no_fault(tmp_path: Path, name: str, content: str
 
 def broken(path: Path) -> tuple[list[str], list[str]]:
     """Give the ids of the good rows and the words for the broken ones, and hold that these keep no value."""
-    rows = feeds.read_rows(path, COLUMNS)
+    rows = streams.read_rows(path, COLUMNS)
     faults = rows[rows["_broken"] != ""]
     assert (faults[list(COLUMNS)] == "").all(axis=None), "a row whose fields cannot be told apart must keep none"
     assert rows["_row"].tolist() == list(range(1, len(rows) + 1))
@@ -150,13 +149,13 @@ def test_quotes_are_judged_alike_wherever_the_blocks_of_a_file_end(
     monkeypatch.setattr(streams, "_BLOCK", block)
     tidy = written(tmp_path / "a.csv", '"no","time","place","code"\n"1","t","a, ""b""","c"\n"2","","","d"\n')
     stray = written(tmp_path / "b.csv", 'no,time,place,code\n1,t,"a,b\n2,t,c,d\n3,t,e",f\n4,t,g,h\n')
-    assert feeds.read_rows(tidy, COLUMNS)["place"].tolist() == ['a, "b"', ""]
-    assert feeds.read_rows(stray, COLUMNS)["no"].tolist() == ["", "2", "3", "4"]
+    assert streams.read_rows(tidy, COLUMNS)["place"].tolist() == ['a, "b"', ""]
+    assert streams.read_rows(stray, COLUMNS)["no"].tolist() == ["", "2", "3", "4"]
 
 
 def test_a_quoted_line_break_is_part_of_its_field(tmp_path: Path) -> None:
     two_lines = TWO.replace("建设路 1 号", '"建设路\n1 号"')
-    rows = feeds.read_rows(written(tmp_path / "a.csv", HEAD + two_lines + ONE + "x\n"), COLUMNS)
+    rows = streams.read_rows(written(tmp_path / "a.csv", HEAD + two_lines + ONE + "x\n"), COLUMNS)
     assert rows["place"].tolist() == ["建设路\n1 号", "太白楼路 5 号", ""]
     assert rows["_broken"].tolist()[:2] == ["", ""]
 
@@ -275,7 +274,7 @@ def test_every_cut_of_a_file_is_noticed_or_ends_at_a_whole_row(tmp_path: Path) -
     for length in range(1, len(raw)):
         path.write_bytes(raw[:length])
         try:
-            rows = feeds.read_rows(path, COLUMNS)
+            rows = streams.read_rows(path, COLUMNS)
         except BadRows:
             continue
         kept = values(rows)
@@ -289,9 +288,9 @@ def test_every_cut_of_a_file_is_noticed_or_ends_at_a_whole_row(tmp_path: Path) -
 def test_both_csv_readers_agree_on_the_real_file(shared_data: Path, tmp_path: Path) -> None:
     source = shared_data / "crime" / "philadelphia_robbery_burglary_theft_2018_2019.csv.gz"
     columns = ["dc_key", "dispatch_date", "dispatch_time", "location_block", "text_general_code", "lon", "lat"]
-    quick = feeds.read_rows(source, columns)
+    quick = streams.read_rows(source, columns)
     spoiled = written(tmp_path / "spoiled.csv", gzip.decompress(source.read_bytes()) + b"one field\n")
-    careful = feeds.read_rows(spoiled, columns)
+    careful = streams.read_rows(spoiled, columns)
     assert len(quick) == 102_407
     assert careful["_broken"].tolist()[-1] == "line 102409: 1 fields where the header names 11"
     pd.testing.assert_frame_equal(careful.iloc[:-1].drop(columns="_source"), quick.drop(columns="_source"))

@@ -14,6 +14,7 @@ FIGURE = {"what", "value", "unit", "goal", "met"}
 FIXED = {  # names that others read
     "digest": {"digest/decade", "digest/decade_wall", "digest/decade_peak", "digest/increment"},
     "join": {"join/reused", "join/reused_1m", "join/oneshot", "join/ties", "join/sectors", "join/build", "join/memory"},
+    "province": {"province/two_workers", "province/rows_per_s"},
 }
 
 

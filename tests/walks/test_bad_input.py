@@ -15,8 +15,10 @@ import pytest
 import shapely
 import sqlalchemy as sa
 
-from geo_service import cli, feeds, files, jobs, service, settings
+from geo_service import cli, files, jobs, service, settings
 from geo_service.errors import AxisOrder, BadRows, GeoServiceError, SourceFailed, StoreFailed
+from geo_service.feeds import sources, streams
+from geo_service.feeds.sources import Source
 from tests.feeds import made
 
 WEST, EAST = shapely.box(116.58, 35.40, 116.59, 35.41), shapely.box(116.59, 35.40, 116.60, 35.41)
@@ -327,7 +329,7 @@ def city(database: sa.Engine, desk: Desk) -> Iterator[service.Service]:
     zones, _ = files.read_zones(files.ZoneFile("communities", desk.zones))
     jobs.load_zones(opened, zones)
     feed = files.read_feed(desk.feed)
-    jobs.load_incidents(opened, feed, feeds.read_rows(desk.incidents, feed.columns_taken).iloc[:10])
+    jobs.load_incidents(opened, feed, streams.read_rows(desk.incidents, feed.columns_taken).iloc[:10])
     yield opened
     opened.close()
 
@@ -346,10 +348,10 @@ def everything(database: sa.Engine) -> dict[str, str]:
     return found
 
 
-def http_source(desk: Desk, served: made.Served) -> tuple[Any, feeds.Source]:
+def http_source(desk: Desk, served: made.Served) -> tuple[Any, Source]:
     options = {"kind": "http", "url": served.url, "tries": 2, "backoff_s": 0.01}
     feed = replace(files.read_feed(desk.feed), source=options)
-    return feed, feeds.open_source(feed, base=desk.folder, clock=lambda: datetime.now(UTC))
+    return feed, sources.open_source(feed, base=desk.folder, clock=lambda: datetime.now(UTC))
 
 
 BODY = json.dumps(calls()).encode()
@@ -409,7 +411,7 @@ def test_half_a_file_in_the_folder_changes_nothing_until_it_is_whole(
     (inbox / "a.csv").write_bytes(as_csv(calls(20)))
     (inbox / "b.csv").write_bytes(as_csv(calls(30))[:-12])
     feed = replace(files.read_feed(desk.feed), source={"kind": "folder", "path": str(inbox)})
-    source = feeds.open_source(feed, base=desk.folder, clock=lambda: datetime.now(UTC))
+    source = sources.open_source(feed, base=desk.folder, clock=lambda: datetime.now(UTC))
     before = everything(database)
     with pytest.raises(BadRows, match=r"b\.csv is half a file"):
         jobs.pull_incidents(city, feed, source)
@@ -425,7 +427,7 @@ def test_every_broken_row_of_a_pull_waits_in_the_queue_on_its_own(
     inbox.mkdir()
     (inbox / "a.csv").write_bytes(as_csv(calls()) + b"0030,too,few\n0031,too,few\n0032,too,few\n")
     feed = replace(files.read_feed(desk.feed), source={"kind": "folder", "path": str(inbox)})
-    source = feeds.open_source(feed, base=desk.folder, clock=lambda: datetime.now(UTC))
+    source = sources.open_source(feed, base=desk.folder, clock=lambda: datetime.now(UTC))
     assert jobs.pull_incidents(city, feed, source)["rejected"] == {"broken_row": 3}
     with database.connect() as connection:
         found = connection.execute(sa.text('select "row", reason, state from rejected order by "row"'))

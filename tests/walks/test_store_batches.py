@@ -15,8 +15,10 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from geo_service import feeds, files, jobs, service, settings
+from geo_service import files, jobs, service, settings
 from geo_service.analysis.feed import Feed
+from geo_service.feeds import sources
+from geo_service.feeds.sources import Source
 from tests.walks import test_philadelphia as philadelphia
 
 BATCHES = 37
@@ -35,7 +37,7 @@ class Stage:
 
     service: service.Service
     feed: Feed
-    source: feeds.Source
+    source: Source
     inbox: Path
     rows: pd.DataFrame
     digested: Path
@@ -59,7 +61,7 @@ def open_stage(database: sa.Engine, shared_data: Path, tmp_path: Path, rows: pd.
     inbox = tmp_path / "inbox"
     inbox.mkdir()
     feed = replace(files.read_feed(philadelphia.FEED), source={"kind": "folder", "path": str(inbox)})
-    source = feeds.open_source(feed, base=tmp_path, clock=lambda: datetime.now(UTC))
+    source = sources.open_source(feed, base=tmp_path, clock=lambda: datetime.now(UTC))
     return Stage(opened, feed, source, inbox, rows, tmp_path / "digested")
 
 

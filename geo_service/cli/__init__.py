@@ -1,0 +1,221 @@
+"""The command line: geo-service demo, up, serve, work, pull, load, digest, check, migrate."""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from tqdm import tqdm
+
+from geo_service import batch, files, settings
+from geo_service.analysis import rules
+from geo_service.errors import BadParameter, GeoServiceError
+
+Arguments = argparse.Namespace
+
+_AT_LENGTH = ("colours", "months")  # of `digest`: in summary.json and with --json
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; give its exit code: 0, or 2 with the reason on standard error."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    for library in ("alembic", "distributed", "httpx"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _leave)  # the web server raises it again when it has ended
+    try:
+        arguments.run(arguments, settings.read(os.environ))
+    except GeoServiceError as error:
+        print(f"geo-service {arguments.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _leave(*_: object) -> None:
+    """End as after Ctrl-C, so that a private database is stopped too."""
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    about = "Incidents of a city become four-colour warnings of its places."
+    parser = argparse.ArgumentParser("geo-service", description=about)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (run, add_arguments, text) in _COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        command.add_argument("--json", action="store_true", help="print the result as JSON, for programs")
+        if add_arguments:
+            add_arguments(command)
+    return parser
+
+
+def _add_digest(command: argparse.ArgumentParser) -> None:
+    command.add_argument("incidents", nargs="+", type=Path, metavar="INCIDENTS", help="CSV, JSON or Parquet, also .gz")
+    command.add_argument("--feed", required=True, type=Path, help="how to read them: rules/feeds/X.toml")
+    command.add_argument(
+        "--zones",
+        required=True,
+        action="append",
+        metavar="KIND=FILE[:ID_PROPERTY]",
+        help="KIND is communities, units or patrol_zones",
+    )
+    command.add_argument(
+        "--crs", default="", help="coordinate system of zone files that declare none, such as EPSG:4490 or GCJ-02"
+    )
+    command.add_argument(
+        "--count",
+        default="",
+        metavar="CATEGORIES",
+        help="categories that colour, comma-separated (default: rules/levels.toml)",
+    )
+    command.add_argument("--placing", default="", help="placing rule of rules/placing.toml (default: unit_first)")
+    command.add_argument(
+        "--as-of", type=_moment, help="as known at this moment (ISO 8601; the city's time where no zone is given)"
+    )
+    command.add_argument(
+        "--dask", default="", metavar="WHERE", help="spread the work: local (a worker a core) or tcp://SCHEDULER:PORT"
+    )
+    command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the results")
+
+
+def _digest(arguments: Arguments, knobs: settings.Settings) -> None:
+    city = files.read_rules(files.shipped("rules", knobs.rules_dir), arguments.placing or knobs.placing)
+    if arguments.count:
+        city = city.counting([name.strip() for name in arguments.count.split(",") if name.strip()])
+    feed = files.read_feed(arguments.feed)
+    as_of = arguments.as_of
+    if as_of and not as_of.tzinfo:
+        as_of = as_of.replace(tzinfo=ZoneInfo(feed.city_zone))
+    order = batch.Order(
+        incidents=arguments.incidents,
+        feed=feed,
+        zones=[zone_file(text, arguments.crs) for text in arguments.zones],
+        rules=city,
+        now=datetime.now(UTC),
+        as_of=as_of,
+        out=arguments.out,
+        dask=arguments.dask,
+    )
+    kinds = [file.kind for file in order.zones]
+    if len(set(kinds)) < len(kinds):
+        raise BadParameter(f"--zones names {', '.join(kinds)}; give each kind once")
+    with _bar() as tell:
+        summary = batch.digest_files(order, tell)
+    print_summary(summary, arguments)
+
+
+@contextmanager
+def _bar() -> Generator[Callable[[float], object]]:
+    """Draw on a terminal how much of a long work is done."""
+    layout = "{l_bar}{bar}| {elapsed}, 还要 still {remaining}"
+    with tqdm(total=1.0, bar_format=layout, disable=not sys.stderr.isatty(), leave=False) as bar:
+        yield lambda share: bar.update(max(0.0, share - bar.n))
+
+
+def zone_file(text: str, system: str) -> files.ZoneFile:
+    """Read KIND=FILE[:ID_PROPERTY].  Raises BadParameter."""
+    kind, equals, rest = text.partition("=")
+    if not equals or kind not in rules.ZONE_KINDS:
+        raise BadParameter(
+            f"zones '{text}': expected KIND=FILE[:ID_PROPERTY], KIND one of {', '.join(rules.ZONE_KINDS)}"
+        )
+    path, colon, id_property = rest.rpartition(":")
+    if not colon or Path(rest).exists():
+        path, id_property = rest, ""
+    return files.ZoneFile(kind, Path(path), id_property, system)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no moment; write one such as 2024-05-01T00:00:00+08:00"
+        ) from None
+
+
+def print_summary(summary: Mapping[str, object], arguments: Arguments) -> None:
+    """Print what came of a command, for people or with --json for programs."""
+    if arguments.json:
+        print(json.dumps(summary, ensure_ascii=False))
+        return
+    for name, value in summary.items():
+        if name not in _AT_LENGTH:
+            print(f"{name:20} {value}")
+
+
+def _add_demo(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--port", type=int, help="port of the map (default: GEO_PORT)")
+    command.add_argument("--size", type=float, default=1.0, help="1.0 is 1,200 communities; 0.1 a tenth of it [-]")
+    command.add_argument("--once", action="store_true", help="start, prove that the page answers, and end")
+
+
+def _add_pull(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--feed", type=Path, action="append", help="feed file (default: those of GEO_FEEDS)")
+
+
+def _add_load(command: argparse.ArgumentParser) -> None:
+    command.add_argument("what", choices=("zones", "incidents"))
+    command.add_argument(
+        "file", nargs="+", metavar="FILE", help="zones: KIND=FILE[:ID_PROPERTY]; incidents: CSV, JSON or Parquet"
+    )
+    command.add_argument("--crs", default="", help="coordinate system of zone files that declare none")
+    command.add_argument("--feed", type=Path, help="incidents: how to read them, rules/feeds/X.toml")
+
+
+def _check(arguments: Arguments, knobs: settings.Settings) -> None:
+    city = files.read_rules(files.shipped("rules", knobs.rules_dir), knobs.placing)
+    folder, feeds = files.shipped("layers", knobs.layers_dir), files.shipped("rules", knobs.rules_dir) / "feeds"
+    layers, _ = files.read_layers(folder), files.read_level_scheme(folder)
+    read = [files.read_feed(path) for path in sorted(feeds.glob("*.toml"))]
+    for feed in read:
+        for entry in feed.categories:
+            city.check_categories(sorted(set(entry.prefixes.values())), f"feed '{feed.id}' categories")
+    names = {
+        "levels": [rule.version for rule in city.levels],
+        "layers": list(layers),
+        "feeds": [feed.id for feed in read],
+    }
+    print_summary(names, arguments)
+
+
+_Run = Callable[[Arguments, settings.Settings], None]
+
+
+def _opening(name: str) -> _Run:
+    """Give a command that opens the database; its libraries are imported when it runs."""
+
+    def run(arguments: Arguments, knobs: settings.Settings) -> None:
+        from geo_service.cli import running
+
+        getattr(running, name)(arguments, knobs)
+
+    return run
+
+
+_COMMANDS: Mapping[str, tuple[_Run, Callable[[argparse.ArgumentParser], None] | None, str]] = {
+    "demo": (_opening("demo"), _add_demo, "A made-up city with a live feed, its own PostGIS and the map page."),
+    "up": (_opening("up"), None, "Serve the map and pull the feeds, in one process."),
+    "serve": (_opening("serve"), None, "Serve the map and its layers."),
+    "work": (_opening("work"), None, "Pull the feeds every GEO_PULL_EVERY_S seconds."),
+    "pull": (_opening("pull"), _add_pull, "Pull the feeds once."),
+    "load": (_opening("load"), _add_load, "Load zones or incidents from files into the database."),
+    "digest": (
+        _digest,
+        _add_digest,
+        "Incident files and zone files into counts, colours and alerts; no database.",
+    ),
+    "check": (_check, None, "Read settings, rules, layers and feeds and say what is wrong with them."),
+    "migrate": (_opening("migrate"), None, "Bring the database's tables up to date."),
+}
