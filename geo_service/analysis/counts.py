@@ -1,35 +1,57 @@
 """Counts: incidents per place, H3 cell, month and category.
 
-Pure.  `tally` and `tally_cells` count a frame of placed incidents; `changes` says how one tally becomes another, a
-count of 0 meaning that nothing is left to keep.
+Pure.  `tally` and `tally_cells` count a frame of placed incidents; `added` puts two tallies together; `changes` says
+how one becomes another, a count of 0 meaning that nothing is left to keep.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from geo_service.analysis import incidents as incident_rows
+from geo_service.analysis import keys
 from geo_service.geography import grid
 
 ZONE_KEY = ("zone_kind", "zone_id", "month", "category")
 CELL_KEY = ("h3", "resolution", "month", "category")
+_EARTH_M = 6_371_007.0  # radius of the sphere H3 lies on
+_WIDER_THAN_CELL_M = {7: 4_220.0, 8: 1_595.0, 9: 603.0, 10: 228.0}  # three mean edges; the widest cell has 2.3
+
+Floats = npt.NDArray[np.float64]
+Part = tuple[keys.Numbers, Mapping[str, keys.Coded]]  # positions of some rows, and the columns they are counted by
 
 
-def counting(
-    incidents: pd.DataFrame, kind: str, placing: Mapping[str, str], moved: pd.DataFrame | None = None
-) -> npt.NDArray[np.bool_]:
-    """Tell which incidents a kind of zone counts: those inside one, unless the placing rule leaves them to a unit.
-
-    With `moved`, only those in zones that hold one of these incidents too.
-    """
-    zone = incidents[incident_rows.ID_COLUMN[kind]]
-    inside = (zone.notna() if moved is None else zone.isin(moved[zone.name].dropna())).to_numpy()
+def counting(incidents: pd.DataFrame, kind: str, placing: Mapping[str, str]) -> keys.Flags:
+    """Tell which incidents a kind of zone counts: those inside one, unless the placing rule leaves them to a unit."""
+    inside = incidents[incident_rows.ID_COLUMN[kind]].notna().to_numpy()
     if placing[kind] == "unless_in_unit":
         inside = inside & incidents["unit_id"].isna().to_numpy()
     return inside
+
+
+def by_zone(
+    incidents: pd.DataFrame,
+    kinds: Sequence[str],
+    placing: Mapping[str, str],
+    moved: pd.DataFrame | None = None,
+    only: keys.Flags | None = None,
+) -> list[Part]:
+    """Give the incidents that each kind of zone counts, with columns zone_kind and zone_id; kinds in order of text.
+
+    With `moved`, only those in zones that hold one of these incidents too; with `only`, only these incidents.
+    """
+    held: list[tuple[keys.Numbers, keys.Coded]] = []
+    for kind in sorted(kinds):
+        name = incident_rows.ID_COLUMN[kind]
+        zone, inside = keys.coded(incidents[name]), counting(incidents, kind, placing)
+        if moved is not None:
+            inside = inside & zone.among(moved[name])
+        rows = np.flatnonzero(inside if only is None else inside & only)
+        held.append((rows, zone.of(rows)))
+    return _parts("zone_kind", pd.Index(sorted(kinds), dtype="str"), "zone_id", held)
 
 
 def tally(
@@ -39,14 +61,8 @@ def tally(
 
     Columns zone_kind, zone_id, month, category, count (> 0), in the order of the key.
     """
-    month, category = _coded(incidents["month"]), _coded(incidents["category"])
-    found = [_empty(ZONE_KEY)]
-    for kind in sorted(kinds):
-        here = np.flatnonzero(counting(incidents, kind, placing, moved))
-        zone = _coded(incidents[incident_rows.ID_COLUMN[kind]].iloc[here])
-        counted = _count({"zone_id": zone, "month": month.of(here), "category": category.of(here)})
-        found.append(counted.assign(zone_kind=kind))
-    return _together(found, ZONE_KEY)
+    parts = by_zone(incidents, kinds, placing, moved)
+    return _count(incidents, parts, ZONE_KEY) if parts else _no_counts()
 
 
 def tally_cells(incidents: pd.DataFrame, moved: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -59,20 +75,38 @@ def tally_cells(incidents: pd.DataFrame, moved: pd.DataFrame | None = None) -> p
     """
     lon, lat = incidents["lon"].to_numpy(), incidents["lat"].to_numpy()
     here = np.flatnonzero(np.isfinite(lon))
-    which, points = pd.factorize(lon[here] + 1j * lat[here])  # block geocodes repeat: each place is looked up once
-    month, category = _coded(incidents["month"]).of(here), _coded(incidents["category"]).of(here)
-    found = [_empty(CELL_KEY)]
+    which, lon, lat = _distinct(lon[here], lat[here])  # block geocodes repeat: each place is looked up once
+    held: list[tuple[keys.Numbers, keys.Coded]] = []
     for resolution in grid.RESOLUTIONS:
-        of_point = grid.cells(points.real, points.imag, resolution)
-        if moved is not None:
-            touched = grid.cells(moved["lon"].to_numpy(), moved["lat"].to_numpy(), resolution)
-            of_point[~np.isin(of_point, touched)] = 0
-        rows = np.flatnonzero(of_point[which])
-        cells, cell = np.unique(of_point[which[rows]], return_inverse=True)
-        coded = _Coded(cell, grid.as_text(cells))  # as numbers and as text, cells of one resolution sort alike
-        counted = _count({"h3": coded, "month": month.of(rows), "category": category.of(rows)})
-        found.append(counted.assign(resolution=resolution))
-    return _together(found, CELL_KEY).sort_values(list(CELL_KEY), ignore_index=True)
+        place = grid.cells(lon, lat, resolution) if moved is None else _shared_cells(lon, lat, resolution, moved)
+        cells, cell = np.unique(place, return_inverse=True)
+        rows = np.flatnonzero(place[which])
+        held.append((here[rows], keys.Coded(cell[which[rows]], pd.Index(grid.as_text(cells), dtype="str"))))
+    # As text, cells of a coarser resolution come first.
+    return _count(incidents, _parts("resolution", pd.Index(grid.RESOLUTIONS), "h3", held), CELL_KEY)
+
+
+def added(one: pd.DataFrame, other: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
+    """Put the tallies of two sets of incidents together.
+
+    >>> one = pd.DataFrame({"zone_id": ["a", "b"], "count": [1, 2]})
+    >>> two = pd.DataFrame({"zone_id": ["b", "c"], "count": [3, 1]})
+    >>> added(one, two, ["zone_id"]).to_dict("records")
+    [{'zone_id': 'a', 'count': 1}, {'zone_id': 'b', 'count': 5}, {'zone_id': 'c', 'count': 1}]
+    """
+    if one.empty or other.empty:
+        return one if other.empty else other
+    return summed(pd.concat([one, other], ignore_index=True), key)
+
+
+def summed(tallied: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
+    """Add up the counts of the rows that agree in every column of a key, in the order of the key."""
+    columns = keys.of_frame(tallied, key)
+    number = keys.numbered(columns)
+    order = np.argsort(number)
+    distinct, first = np.unique(number[order], return_index=True)
+    count = np.add.reduceat(tallied["count"].to_numpy()[order], first) if len(first) else first
+    return pd.DataFrame({**keys.values_of(columns, distinct), "count": count.astype(np.int64)})
 
 
 def summed(tallied: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
@@ -83,6 +117,8 @@ def summed(tallied: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
 def changes(before: pd.DataFrame, after: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
     """Give the rows of `after` that `before` lacks or has otherwise, and, with count 0, those only `before` has.
 
+    Each key stands once on each side.
+
     >>> one = pd.DataFrame({"zone_id": ["a", "b"], "count": [1, 2]})
     >>> two = pd.DataFrame({"zone_id": ["b", "c"], "count": [3, 1]})
     >>> changes(one, two, ["zone_id"]).to_dict("records")
@@ -91,51 +127,79 @@ def changes(before: pd.DataFrame, after: pd.DataFrame, key: Sequence[str]) -> pd
     if before.empty:
         return after
     columns = list(after.columns)
-    both = after.merge(before, how="left", on=columns, indicator=True)
-    new = after[(both["_merge"] == "left_only").to_numpy()]
-    gone = before.merge(after[list(key)], how="left", on=list(key), indicator=True)
-    gone = before[(gone["_merge"] == "left_only").to_numpy()].assign(count=0)
+    number = keys.numbered(keys.of_frame(pd.concat([before, after], ignore_index=True), key))
+    was, now = number[: len(before)], number[len(before) :]
+    at = pd.Index(was).get_indexer(pd.Index(now))
+    same = at >= 0
+    for column in set(columns).difference(key):
+        same &= after[column].to_numpy() == before[column].to_numpy()[at]
+    gone = before[~np.isin(was, now)].assign(count=0)
     if "level" in columns:
         gone = gone.assign(level=0)
-    return pd.concat([new, gone[columns]], ignore_index=True).astype(after.dtypes.to_dict())
+    return pd.concat([after[~same], gone[columns]], ignore_index=True).astype(after.dtypes.to_dict())
 
 
-@dataclass(frozen=True)
-class _Coded:
-    """A column as numbers: `code` of each row, `values` in ascending order."""
-
-    code: npt.NDArray[np.int64]
-    values: npt.NDArray[np.object_]
-
-    def of(self, rows: npt.NDArray[np.int64]) -> "_Coded":
-        """Give some of the rows."""
-        return _Coded(self.code[rows], self.values)
+def _distinct(lon: Floats, lat: Floats) -> tuple[keys.Numbers, Floats, Floats]:
+    """Give the place of each point, and longitude and latitude of each place."""
+    of_lon, lons = pd.factorize(lon)
+    of_lat, lats = pd.factorize(lat)
+    which, pairs = pd.factorize(of_lon * len(lats) + of_lat)
+    return which, lons[pairs // len(lats)], lats[pairs % len(lats)]
 
 
-def _coded(column: pd.Series) -> _Coded:
-    code, values = pd.factorize(column, sort=True)
-    return _Coded(code, np.asarray(values, dtype=object))
+def _shared_cells(lon: Floats, lat: Floats, resolution: int, moved: pd.DataFrame) -> grid.Cells:
+    """Give the cell of each point that lies in one with any of the moved incidents, 0 for the others."""
+    there = moved.loc[moved["lon"].notna(), ["lon", "lat"]].to_numpy()
+    near = np.flatnonzero(_near(lon, lat, there[:, 0], there[:, 1], _WIDER_THAN_CELL_M[resolution]))
+    cell = grid.cells(lon[near], lat[near], resolution)
+    found = np.zeros(len(lon), dtype=np.uint64)
+    found[near] = np.where(np.isin(cell, grid.cells(there[:, 0], there[:, 1], resolution)), cell, 0)
+    return found
 
 
-def _count(columns: Mapping[str, _Coded]) -> pd.DataFrame:
-    """Count the rows that agree in every column, in the order of the columns."""
-    key = np.zeros(1, dtype=np.int64)
-    for column in columns.values():
-        key = key * len(column.values) + column.code
-    distinct, count = np.unique(key, return_counts=True)
-    values: dict[str, pd.Series] = {"count": pd.Series(count.astype(np.int64))}
-    for name, column in reversed(list(columns.items())):
-        distinct, code = np.divmod(distinct, max(1, len(column.values)))
-        values[name] = pd.Series(column.values, dtype="str").take(code).reset_index(drop=True)
-    return pd.DataFrame(values)
+def _near(lon: Floats, lat: Floats, lon_there: Floats, lat_there: Floats, within_m: float) -> keys.Flags:
+    """Tell which points may lie within some metres of one of the points there; all that do are among them.
+
+    H3 costs 0.5 us a point and resolution, this a tenth.  Boxes in space, not of degrees: poles and the date line are
+    then like any other place.
+    """
+    around = np.array(list(itertools.product((-1, 0, 1), repeat=3)))
+    boxes = np.unique(_box(lon_there, lat_there, within_m), axis=0)
+    return np.isin(_numbered_box(_box(lon, lat, within_m)), _numbered_box((boxes[:, None] + around).reshape(-1, 3)))
 
 
-def _empty(key: Sequence[str]) -> pd.DataFrame:
-    frame = pd.DataFrame({column: pd.Series(dtype="int64" if column == "resolution" else "str") for column in key})
+def _box(lon: Floats, lat: Floats, side_m: float) -> keys.Numbers:
+    """Give the three whole numbers of the box that holds each point."""
+    lon, lat = np.radians(lon), np.radians(lat)
+    in_space = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
+    return np.floor(in_space * (_EARTH_M / side_m)).astype(np.int64)
+
+
+def _numbered_box(box: keys.Numbers) -> keys.Numbers:
+    return box @ np.array([1 << 40, 1 << 20, 1])  # a box of 228 m lies within 28,000 of the middle
+
+
+def _parts(label: str, labels: pd.Index, place: str, held: Sequence[tuple[keys.Numbers, keys.Coded]]) -> list[Part]:
+    """Label the rows of each part and their places, which get one numbering for all parts."""
+    places = keys.alike([column for _, column in held])
+    return [
+        (rows, {label: keys.constant(labels, n), place: column})
+        for n, ((rows, _), column) in enumerate(zip(held, places, strict=True))
+    ]
+
+
+def _count(incidents: pd.DataFrame, parts: Sequence[Part], key: Sequence[str]) -> pd.DataFrame:
+    """Count the rows of each part that agree in its columns, month and category, in that order."""
+    month, category = keys.coded(incidents["month"]), keys.coded(incidents["category"])
+    found = [
+        np.unique(keys.numbered({**part, "month": month.of(rows), "category": category.of(rows)}), return_counts=True)
+        for rows, part in parts
+    ]
+    number, count = (np.concatenate(side) for side in zip(*found, strict=True))
+    values = keys.values_of({**parts[0][1], "month": month, "category": category}, number)
+    return pd.DataFrame({**values, "count": count}, columns=[*key, "count"])
+
+
+def _no_counts() -> pd.DataFrame:
+    frame = pd.DataFrame({column: pd.Series(dtype="str") for column in ZONE_KEY})
     return frame.assign(count=pd.Series(dtype="int64"))
-
-
-def _together(found: Sequence[pd.DataFrame], key: Sequence[str]) -> pd.DataFrame:
-    columns = [*key, "count"]
-    whole = pd.concat([frame[columns] for frame in found if len(frame)] or [found[0]], ignore_index=True)
-    return whole.astype(found[0].dtypes.to_dict())

@@ -23,6 +23,7 @@ from geo_service.geography import zones as zone_geometry
 
 _NEAR_DEG = 0.5  # a point this far from every zone is not of this city; about 50 km
 _COUNTED = ["feed", "incident_id", "called_at", "month", "category", *incident_rows.ID_COLUMN.values(), "lon", "lat"]
+_ID = ["feed", "incident_id"]
 
 Summary = Mapping[str, object]
 
@@ -62,8 +63,38 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Scope:
+    """What is counted: in which kinds of zone and by which rules.
+
+    With `moved`, only in the zones and cells that hold one of these incidents.
+    """
+
+    kinds: Sequence[str]
+    rules: rules.Rules
+    moved: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What is counted over a set of placed incidents; those of two sets add up."""
+
+    zone_months: pd.DataFrame
+    cell_months: pd.DataFrame
+
+    def and_of(self, others: pd.DataFrame, scope: Scope) -> "Tally":
+        """Add the counts of other incidents."""
+        if others.empty:
+            return self
+        more = tally(others, scope)
+        return Tally(
+            counts.added(self.zone_months, more.zone_months, counts.ZONE_KEY),
+            counts.added(self.cell_months, more.cell_months, counts.CELL_KEY),
+        )
+
+
+@dataclass(frozen=True)
 class Picture:
-    """Everything that is counted over a set of placed incidents."""
+    """Everything that follows from a set of placed incidents, by the rules."""
 
     zone_months: pd.DataFrame
     levels: pd.DataFrame
@@ -83,7 +114,7 @@ class Asks:
 def asks(rows: pd.DataFrame, feed: Feed, now: datetime) -> Asks:
     """Tell which stored incidents matter to a batch."""
     read = incident_rows.read(rows, feed, now).incidents
-    return Asks(read[["feed", "incident_id"]].drop_duplicates(), tuple(sorted(read["month"].unique())))
+    return Asks(read[_ID].drop_duplicates(), tuple(sorted(read["month"].unique())))
 
 
 def digest(
@@ -147,32 +178,32 @@ def _spread(values: npt.NDArray[np.object_], which: npt.NDArray[np.int64], index
     return pd.Series(values, dtype="str").take(np.where(which < 0, len(values) - 1, which)).set_axis(index)
 
 
-def picture(
-    incidents: pd.DataFrame, kinds: Sequence[str], city: rules.Rules, moved: pd.DataFrame | None = None
-) -> Picture:
-    """Count, colour and find the moments of placed incidents, whole for each month they touch.
+def tally(incidents: pd.DataFrame, scope: Scope) -> Tally:
+    """Count placed incidents."""
+    return Tally(
+        counts.tally(incidents, scope.kinds, scope.rules.placing, scope.moved),
+        counts.tally_cells(incidents, scope.moved),
+    )
 
-    With `moved`, only for the zones and cells that hold one of these incidents.
-    """
-    zone_months = counts.tally(incidents, kinds, city.placing, moved)
-    cell_months = counts.tally_cells(incidents, moved)
+
+def picture(incidents: pd.DataFrame, counted: Tally, scope: Scope) -> Picture:
+    """Colour a tally, and find the moments of the incidents behind it, whole for each month they touch."""
     return Picture(
-        zone_months=zone_months,
-        levels=early_warnings.levels(zone_months, city),
-        alerts=early_warnings.alerts(incidents, kinds, city, moved),
-        cell_months=cell_months,
-        cell_levels=early_warnings.cell_levels(cell_months, city),
+        zone_months=counted.zone_months,
+        levels=early_warnings.levels(counted.zone_months, scope.rules),
+        alerts=early_warnings.alerts(incidents, scope.kinds, scope.rules, scope.moved),
+        cell_months=counted.cell_months,
+        cell_levels=early_warnings.cell_levels(counted.cell_months, scope.rules),
     )
 
 
 def _found(fresh: pd.DataFrame, rejected: pd.DataFrame, known: Known, summary: Summary) -> Found:
+    came = fresh[_COUNTED]
     standing, gone = _standing(known.incidents, fresh)
-    moved = None if known.incidents.empty else pd.concat([gone, fresh[_COUNTED]], ignore_index=True)
-    kinds = sorted(known.zones)
-    was, now = (
-        picture(pd.concat([standing, rows], ignore_index=True), kinds, known.rules, moved)
-        for rows in (gone, fresh[_COUNTED])
-    )
+    scope = Scope(sorted(known.zones), known.rules, None if known.incidents.empty else _together(gone, came))
+    stays = tally(standing, scope)  # once: it is by far the most, and stands before and after
+    was = picture(_together(standing, gone), stays.and_of(gone, scope), scope)
+    now = picture(_together(standing, came), stays.and_of(came, scope), scope)
     alert_key = list(early_warnings.ALERT_KEY)
     return Found(
         incidents=fresh,
@@ -187,13 +218,29 @@ def _found(fresh: pd.DataFrame, rejected: pd.DataFrame, known: Known, summary: S
     )
 
 
+def _together(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    if one.empty or other.empty:
+        return other if one.empty else one
+    return pd.concat([one, other], ignore_index=True)
+
+
 def _standing(stored: pd.DataFrame, fresh: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Split the stored rows of the months that change: those that stay, and those that fresh rows replace."""
-    key = ["feed", "incident_id"]
-    replaced = pd.MultiIndex.from_frame(stored[key]).isin(pd.MultiIndex.from_frame(fresh[key]))
-    changing = np.union1d(fresh["month"].unique(), stored.loc[replaced, "month"].unique())
-    standing = stored["month"].isin(changing).to_numpy() & ~replaced
-    return stored.loc[standing, _COUNTED], stored.loc[replaced, _COUNTED]
+    replaced = _former(fresh, stored)
+    replaced = np.sort(replaced[replaced >= 0])
+    changing = np.union1d(fresh["month"].unique(), stored["month"].iloc[replaced].unique())
+    standing = stored["month"].isin(changing).to_numpy(copy=True)
+    standing[replaced] = False
+    counted = stored[_COUNTED]
+    return counted.iloc[np.flatnonzero(standing)], counted.iloc[replaced]
+
+
+def _former(rows: pd.DataFrame, stored: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Give for each row the position of the stored one with its feed and id, -1 where there is none."""
+    perhaps = np.flatnonzero(stored["incident_id"].isin(rows["incident_id"]))
+    pairs = pd.MultiIndex.from_frame(stored[_ID].iloc[perhaps])
+    at = pairs.get_indexer(pd.MultiIndex.from_frame(rows[_ID]))
+    return np.append(perhaps, -1)[at]
 
 
 def _only_in(these: pd.DataFrame, those: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
@@ -207,7 +254,7 @@ def _known_by(incidents: pd.DataFrame, as_of: datetime | None) -> tuple[pd.DataF
         return incidents, 0
     called = (incidents["called_at"] <= pd.Timestamp(as_of)).to_numpy()
     in_time = called & ~(incidents["updated_at"] > pd.Timestamp(as_of)).fillna(False).to_numpy(dtype=bool)
-    ids = pd.MultiIndex.from_frame(incidents[["feed", "incident_id"]])
+    ids = pd.MultiIndex.from_frame(incidents[_ID])
     # A later correction is not yet known, but the call it corrects is: keep it where no earlier version came along.
     known = in_time | (called & ~ids.isin(ids[in_time]))
     return incidents[known].reset_index(drop=True), int((~known).sum())
@@ -217,11 +264,11 @@ def _fresh(batch: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
     """Keep the rows of a batch that say something the store does not know, or knows only in an older version."""
     if stored.empty:
         return batch
-    key = ["feed", "incident_id"]
-    former = batch[key].merge(stored[[*key, "digest", "updated_at"]], how="left", on=key, suffixes=("", "_before"))
-    same = (former["digest"] == batch["digest"]).fillna(False).to_numpy(dtype=bool)
+    at = _former(batch, stored)
+    former = stored[["digest", "updated_at"]].iloc[at].reset_index(drop=True)  # that of any row where there is none
+    same = (batch["digest"] == former["digest"]).fillna(False).to_numpy(dtype=bool)
     older = (batch["updated_at"] < former["updated_at"]).fillna(False).to_numpy(dtype=bool)
-    return batch[~same & ~older].reset_index(drop=True)
+    return batch[(at < 0) | ~(same | older)].reset_index(drop=True)
 
 
 def around(batch: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones]) -> Doubts:
