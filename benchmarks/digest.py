@@ -1,4 +1,4 @@
-"""The main job beside a careful geopandas version of it, and the thinking of one ten-minute increment.
+"""The main job beside a careful geopandas version of it, and one ten-minute increment (_increment.py).
 
 digest/decade     ten years of Philadelphia, 1.54 million rows, three kinds of zones, files in and files out, as whole
                   processes; the peer is peers/decade_geopandas.py.  Where the data is not, a made-up city stands in
@@ -23,8 +23,9 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from benchmarks import _increment
 from benchmarks._peers import CRIME, HOUSE, PEERS
-from benchmarks._race import ROUNDS, Row, arguments, figure, measured, race, race_all, report
+from benchmarks._race import ROUNDS, Row, arguments, measured, race, race_all, report
 from geo_service import files
 from geo_service.analysis import feed as feeds
 from geo_service.analysis import intake
@@ -226,15 +227,8 @@ def whole_city(count: int, zones: dict[str, Zones], rng: np.random.Generator) ->
     )
 
 
-def increment(zones: dict[str, Zones], rng: np.random.Generator) -> Row:
-    """Think about 500 new rows on top of a month with 30,000 calls."""
-    month = calls(30_500, "2025-12-01", "2026-01-01", rng)
-    known = intake.Known(zones, RULES, intake.digest(month[:30_000], FEED, intake.Known(zones, RULES), NOW).incidents)
-    return figure("digest/increment", lambda: intake.digest(month[30_000:], FEED, known, NOW), "ms", 200)
-
-
 def main() -> int:
-    """Run both and print them."""
+    """Run all and print them."""
     wishes = arguments(__doc__ or "")
     rng = np.random.default_rng(7)
     zones = {
@@ -246,7 +240,7 @@ def main() -> int:
         folder = Path(name)
         city = philadelphia(small=wishes.small) or made_up(folder, 20_000 if wishes.small else 1_000_000, zones, rng)
         rows = race_decade(city, folder, 1 if wishes.small else ROUNDS)
-    rows += [whole_city(20_000 if wishes.small else 400_000, zones, rng), increment(zones, rng)]
+    rows += [whole_city(20_000 if wishes.small else 400_000, zones, rng), *_increment.rows(wishes.small)]
     return report(rows, as_json=wishes.json)
 
 
