@@ -109,11 +109,6 @@ def summed(tallied: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame({**keys.values_of(columns, distinct), "count": count.astype(np.int64)})
 
 
-def summed(tallied: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
-    """Add up the counts of the rows that agree in every column of a key, in the order of the key."""
-    return tallied.groupby(list(key), sort=True)["count"].sum().reset_index().astype(tallied.dtypes.to_dict())
-
-
 def changes(before: pd.DataFrame, after: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
     """Give the rows of `after` that `before` lacks or has otherwise, and, with count 0, those only `before` has.
 

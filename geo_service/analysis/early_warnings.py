@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from geo_service.analysis import counts, keys, rules
+from geo_service.analysis import incidents as incident_rows
 from geo_service.geography import zones as zone_geometry
 
 LEVEL_KEY = ("zone_kind", "zone_id", "month")
@@ -74,8 +75,9 @@ def alerts(
 
 def first_calls(incidents: pd.DataFrame, city: rules.Rules) -> pd.DataFrame:
     """Keep what `alerts` needs to know of placed incidents: the same alerts follow from fewer rows and columns."""
-    needed = ["feed", "incident_id", "called_at", "month", "category", *incident_rows.ID_COLUMN.values()]
-    return incidents.loc[counted_mask(incidents, {m: city.levels_at(m) for m in incidents["month"].unique()}), needed]
+    needed = ["called_at", "month", "category", *incident_rows.ID_COLUMN.values()]
+    coloured = counted_mask(incidents, {month: city.levels_at(month) for month in incidents["month"].unique()})
+    return incidents[needed].iloc[np.flatnonzero(coloured)].reset_index(drop=True)
 
 
 def months_between(first: str, last: str) -> list[str]:

@@ -24,6 +24,7 @@ from geo_service.geography import zones as zone_geometry
 _NEAR_DEG = 0.5  # a point this far from every zone is not of this city; about 50 km
 _COUNTED = ["feed", "incident_id", "called_at", "month", "category", *incident_rows.ID_COLUMN.values(), "lon", "lat"]
 _ID = ["feed", "incident_id"]
+KNOWN_COLUMNS = (*_COUNTED, "digest", "updated_at")  # of stored incidents, unless they are to be restated
 
 Summary = Mapping[str, object]
 
@@ -33,7 +34,7 @@ class Known:
     """What must be known before a batch can be digested.
 
     `incidents` are the stored ones that matter: of every month the batch touches, and the former versions of its
-    rows.
+    rows; KNOWN_COLUMNS of them, all columns for `restate`.
     """
 
     zones: Mapping[str, zone_geometry.Zones]

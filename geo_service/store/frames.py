@@ -16,6 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import sqlalchemy as sa
+from psycopg.abc import PQGen
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGconn
+from psycopg.waiting import Wait
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
@@ -50,8 +54,8 @@ def fetch(connection: sa.Connection, question: sa.Select[*tuple[object, ...]]) -
     asked = question.compile(dialect=connection.dialect)
     types = {column.name: _arrow(column.type) for column in question.selected_columns}
     out = f"COPY ({asked}) TO STDOUT (FORMAT csv)".encode()
-    with driver(connection) as below, below.cursor() as cursor, cursor.copy(out, asked.params) as copy:
-        answer = b"".join(copy)
+    with driver(connection) as below, below.cursor() as cursor, cursor.copy(out, asked.params):
+        answer = below.wait(_rest_of_copy(below.pgconn))
     if not answer:
         return pa.schema(types).empty_table().to_pandas()
     return pa_csv.read_csv(
@@ -74,6 +78,23 @@ def driver(connection: sa.Connection) -> "Generator[psycopg.Connection[tuple[obj
         yield below
     except psycopg.OperationalError as error:
         raise StoreFailed(f"the database went away: {error}; see that it runs") from error
+
+
+def _rest_of_copy(below: PGconn) -> PQGen[bytes]:
+    """Take all that a COPY TO sends.  psycopg's own loop gets ready to wait before each row: 90 ms for 30,000."""
+    rows: list[bytes] = []
+    size, row = below.get_copy_data(1)
+    while size >= 0:
+        if size > 0:
+            rows.append(bytes(row))
+        else:  # nothing has come yet
+            yield Wait.R
+            below.consume_input()
+        size, row = below.get_copy_data(1)
+    for result in list(iter(below.get_result, None)):  # all of them, or the connection stays busy
+        if result.status != ExecStatus.COMMAND_OK:
+            raise psycopg.errors.error_from_result(result)
+    return b"".join(rows)
 
 
 @cache

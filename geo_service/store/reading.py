@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from geo_service.analysis import incidents as incident_rows
+from geo_service.analysis import intake
 from geo_service.errors import BadParameter
 from geo_service.geography.zones import Zones
 from geo_service.maps import layers
@@ -75,10 +76,10 @@ def incidents_of(connection: sa.Connection, kind: str, zone_id: str, month: str,
 
 
 def known_incidents(connection: sa.Connection, keys: pd.DataFrame | None, months: Sequence[str] | None) -> pd.DataFrame:
-    """Give the stored incidents that matter to a batch, or with None and None all of them.
+    """Give what intake must know of the stored incidents that matter to a batch, or with None and None all of them.
 
     They are those of the given months, and of the months in which rows of the given keys (feed, incident_id) stand now.
-    In no order.
+    Columns intake.KNOWN_COLUMNS, of all incidents INCIDENT_COLUMNS.  In no order.
     """
     table = tables.incidents.c
     if keys is None and months is None:
@@ -93,7 +94,7 @@ def known_incidents(connection: sa.Connection, keys: pd.DataFrame | None, months
         named, sa.and_(table.feed == named.c.feed, table.incident_id == named.c.incident_id)
     )
     wanted = there.union(sa.select(sa.func.unnest(_texts(months or ()))))
-    return frames.fetch(connection, _INCIDENTS.where(table.month.in_(wanted)))
+    return frames.fetch(connection, _KNOWN.where(table.month.in_(wanted)))
 
 
 def alerts(connection: sa.Connection, month: str, view: layers.View) -> pd.DataFrame:
@@ -160,4 +161,5 @@ def _incident_column(name: str) -> "sa.ColumnElement[Any]":
 
 
 _INCIDENTS = sa.select(*(_incident_column(name) for name in incident_rows.INCIDENT_COLUMNS))
+_KNOWN = sa.select(*(_incident_column(name) for name in intake.KNOWN_COLUMNS))
 _BY_KEY = (tables.incidents.c.feed.collate("C"), tables.incidents.c.incident_id.collate("C"))
