@@ -80,8 +80,9 @@ def tally_cells(incidents: pd.DataFrame, moved: pd.DataFrame | None = None) -> p
     for resolution in grid.RESOLUTIONS:
         place = grid.cells(lon, lat, resolution) if moved is None else _shared_cells(lon, lat, resolution, moved)
         cells, cell = np.unique(place, return_inverse=True)
-        rows = np.flatnonzero(place[which])
-        held.append((here[rows], keys.Coded(cell[which[rows]], pd.Index(grid.as_text(cells), dtype="str"))))
+        rows = np.flatnonzero(place[which]) if not cells.all() else slice(None)
+        coded = keys.Coded(cell[which[rows]], pd.Index(grid.as_text(cells), dtype="str"))
+        held.append((here[rows], coded))
     # As text, cells of a coarser resolution come first.
     return _count(incidents, _parts("resolution", pd.Index(grid.RESOLUTIONS), "h3", held), CELL_KEY)
 
@@ -185,14 +186,11 @@ def _parts(label: str, labels: pd.Index, place: str, held: Sequence[tuple[keys.N
 
 def _count(incidents: pd.DataFrame, parts: Sequence[Part], key: Sequence[str]) -> pd.DataFrame:
     """Count the rows of each part that agree in its columns, month and category, in that order."""
-    month, category = keys.coded(incidents["month"]), keys.coded(incidents["category"])
-    found = [
-        np.unique(keys.numbered({**part, "month": month.of(rows), "category": category.of(rows)}), return_counts=True)
-        for rows, part in parts
-    ]
+    said = keys.of_frame(incidents, ("month", "category"))
+    saying, of_row = len(said["month"].distinct) * len(said["category"].distinct), keys.numbered(said)
+    found = [np.unique(keys.numbered(part) * saying + of_row[rows], return_counts=True) for rows, part in parts]
     number, count = (np.concatenate(side) for side in zip(*found, strict=True))
-    values = keys.values_of({**parts[0][1], "month": month, "category": category}, number)
-    return pd.DataFrame({**values, "count": count}, columns=[*key, "count"])
+    return pd.DataFrame({**keys.values_of({**parts[0][1], **said}, number), "count": count}, columns=[*key, "count"])
 
 
 def _no_counts() -> pd.DataFrame:
