@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import join
-from benchmarks._race import PAIRS, Row, figure
+from benchmarks._race import ROUNDS, Row, figure
 from geo_service import jobs
 from geo_service.analysis import feed as feeds
 from geo_service.analysis import intake
@@ -44,7 +44,7 @@ def rows(small: bool) -> list[Row]:
     """Give both figures; small: on a tenth of the month."""
     rng = np.random.default_rng(11)
     month = MONTH // 10 if small else MONTH
-    calls = a_month_of_calls(month + (PAIRS + 1) * BATCH, rng)
+    calls = a_month_of_calls(month + (ROUNDS + 1) * BATCH, rng)
     batches = [calls[at : at + BATCH] for at in range(month, len(calls), BATCH)]
     with city(rng) as service:
         jobs.load_incidents(service, FEED, calls[:month])

@@ -1,17 +1,19 @@
 """Batch: the main job over years and provinces, part by part, in this process or by Dask's workers.
 
 Files are cut into spans.  Every span is read and placed, piece by piece, into a spool beside the results; then the
-identities of all rows are settled, and the parts counted and written without the rows that do not hold.  What a part
-says depends on nothing but the part (analysis/parts.py), so the results are the same row by row wherever and in
-whatever order the parts are thought about, and a part whose worker died is thought about again.
+identities of all rows are settled, the parts counted and written without the rows that do not hold, and what follows
+is concluded a few months at a time.  What a part or a month says depends on nothing else (analysis/parts.py), so the
+results are the same row by row wherever and in whatever order it is thought about, and what a worker that died had in
+hand is thought about again.
 
-Memory: a piece of a file at work (170,000 rows), 38 bytes a row while identities are settled, of 4 million rows at
-once, and what the counted results need.  The one room that knows Dask.
+Memory: a piece of a file at work (170,000 rows), the identities of 4 million rows at 30 bytes, the counts of the months
+of 2 million incidents (or of one month), and the refused rows.  The one room that knows Dask.
 """
 
 import logging
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -35,9 +37,11 @@ from geo_service.feeds.streams import Span
 
 _SPAN = 1 << 26  # bytes of a file that one task takes in: about 700,000 rows of CSV
 _AT_ONCE = 1 << 22  # rows whose identities are settled together
-_WIDTH = 8  # counts that are added up together
+_MONTHS_AT_ONCE = 1 << 21  # incidents whose months are concluded together
 _ANSWER_S = 10  # a scheduler that is there answers sooner [s]
-_READ, _SETTLED = 0.55, 0.6  # the share of the time that is over when all is read, and when all is settled [-]
+_READ, _SETTLED, _COUNTED = 0.4, 0.45, 0.75  # the share of the time that is over when all is read, settled, counted [-]
+_SHEETS = ("incidents", "zone_month", "levels", "alerts", "cell_month", "cell_levels")
+_NONE = np.empty(0, dtype=np.int64)
 
 R = TypeVar("R")
 Tell = Callable[[float], object]
@@ -59,15 +63,6 @@ class Order:
     as_of: datetime | None
     out: Path
     dask: str = ""
-
-
-@dataclass(frozen=True)
-class Found:
-    """What follows from all files: the counted results, the rows refused, and a summary of plain numbers."""
-
-    whole: parts.Whole
-    rejected: pd.DataFrame
-    summary: Summary
 
 
 @dataclass(frozen=True)
@@ -95,27 +90,17 @@ class Crew(Protocol):
         """Do a task for every item; give the answers in order, and tell the share that is done."""
         ...
 
-    def total(self, task: Callable[[parts.Case, Any], parts.Count], items: Sequence[Any], tell: Tell) -> parts.Count:
-        """Do a task for every item and add the answers up."""
-        ...
-
 
 def digest_files(order: Order, tell: Tell = lambda _: None) -> Summary:
     """Digest incident files against zone files, no database: the main job on files alone.
 
     Writes incidents, rejected, zone_month, levels, alerts, cell_month, cell_levels (Parquet) and summary.json, all
     or none; tells the share of the work that is done.
+    Raises BadRows and AxisOrder when a file or the feed file is wrong, BatchFailed when workers are lost.
     """
     case, repaired = read_case(order)
     with results.folder(order.out) as out, crew(order, case) as workers:
-        found = digest(order, case, out, workers, tell)
-        summary = {**found.summary, "repaired": repaired}
-        out.parquet("rejected", found.rejected)
-        out.parquet("zone_month", found.whole.zone_months)
-        out.parquet("levels", found.whole.levels)
-        out.parquet("alerts", results.in_city_time(found.whole.alerts, order.feed.city_zone))
-        out.parquet("cell_month", found.whole.cell_months)
-        out.parquet("cell_levels", found.whole.cell_levels)
+        summary = {**digest(order, case, out, workers, tell), "repaired": repaired}
         out.json("summary", summary)
     return summary
 
@@ -127,30 +112,36 @@ def read_case(order: Order) -> tuple[parts.Case, list[str]]:
     return case, [line for _, report in read for line in report]
 
 
-def digest(order: Order, case: parts.Case, out: results.Results, crew: Crew, tell: Tell) -> Found:
-    """Digest incident files.  Incidents go into `out` as they are counted; the rest is given back.
-
-    Raises BadRows and AxisOrder when a file or the feed file is wrong; nothing may be published then.
-    """
+def digest(order: Order, case: parts.Case, out: results.Results, crew: Crew, tell: Tell) -> Summary:
+    """Digest incident files into a folder of results; give the summary."""
     spool = out.spool()
-    taken = _take_in_all(order.incidents, spool, crew, lambda share: tell(share * _READ))
+    taken = _take_in_all(order.incidents, spool, crew, _share(tell, 0, _READ))
     sum((one.doubts for one in taken), Doubts()).check(order.feed)
-    names = [name for one in taken for name in one.parts]
-    losing, dropped = _settle_all(spool, names, crew, lambda share: tell(_READ + share * (_SETTLED - _READ)))
-    with out.points("incidents", order.feed.city_zone, in_parts=crew.is_spread) as points:
-        items = [(spool / name, losing.get(at, np.empty(0, np.int64)), points) for at, name in enumerate(names)]
-        total = crew.total(_count, items, lambda share: tell(_SETTLED + share * (1 - _SETTLED)))
-    whole = parts.conclude(total, case)
     rejected = _rejected(taken)
+    out.parquet("rejected", rejected)
+    names = [name for one in taken for name in one.parts]
+    losing, dropped = _settle_all(spool, names, crew, _share(tell, _READ, _SETTLED))
+    with out.sheets(_SHEETS, order.feed.city_zone, in_parts=crew.is_spread) as sheets:
+        items = [(spool / name, losing.get(at, _NONE), sheets["incidents"]) for at, name in enumerate(names)]
+        totals = sum(crew.map(_count, items, _share(tell, _SETTLED, _COUNTED)), Counter())
+        groups = parts.month_groups(totals, _MONTHS_AT_ONCE)
+        months = [(spool, names, group, sheets) for group in groups]
+        colours = crew.map(_conclude, months, _share(tell, _COUNTED, 1))
     reasons = rejected["reason"].value_counts().sort_index().items()
-    summary = {
+    return {
         "rows_read": sum(one.rows_read for one in taken),
         "duplicates": dropped[parts.DUPLICATE],
         "rejected": {str(reason): int(count) for reason, count in reasons},
         "after_as_of": dropped[parts.NOT_YET_SAID],
-        **whole.summary,
+        **parts.whereabouts(totals, case),
+        "months": [month for group in groups for month in group],
+        "colours": {kind: {m: n for some in colours for m, n in some.get(kind, {}).items()} for kind in case.zones},
     }
-    return Found(whole, rejected, summary)
+
+
+def _share(tell: Tell, begin: float, end: float) -> Tell:
+    """Tell the share of a step as one of the whole."""
+    return lambda share: tell(begin + share * (end - begin))
 
 
 # ---------------------------------------------------------------------------------------------------------------- read
@@ -254,19 +245,33 @@ def _settle(_: parts.Case, item: tuple[Path, Sequence[str], int, int]) -> dict[i
 # --------------------------------------------------------------------------------------------------------------- count
 
 
-def _count(case: parts.Case, item: tuple[Path, Rows, results.Points]) -> parts.Count:
-    """Count what holds of a part, while a thread writes it out."""
-    path, losing, points = item
+def _count(case: parts.Case, item: tuple[Path, Rows, results.Sheet]) -> parts.Totals:
+    """Count what holds of a part into the spool, while a thread writes it out."""
+    path, losing, sheet = item
     incidents = results.read_part(path)
     if len(losing):
         holds = np.ones(len(incidents), dtype=bool)
         holds[losing] = False
         incidents = incidents[holds].reset_index(drop=True)
     with ThreadPoolExecutor(1) as thread:
-        written = thread.submit(points.write, incidents, path.name)
+        written = thread.submit(sheet.write, incidents.drop(columns="digest"), path.name)
         counted = parts.count(incidents, case)
+        results.write_counts(path, zones=counted.zone_months, cells=counted.cell_months, calls=counted.calls)
         written.result()
-    return counted
+    return counted.totals
+
+
+def _conclude(
+    case: parts.Case, item: tuple[Path, Sequence[str], Sequence[str], Mapping[str, results.Sheet]]
+) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
+    """Write what follows for a group of months; give the number of places by kind, month and level."""
+    spool, names, months, sheets = item
+    paths = [spool / name for name in names]
+    zones, cells, calls = (results.read_counts(paths, name, months) for name in ("zones", "cells", "calls"))
+    found = parts.conclude(zones, cells, calls, months, case)
+    for name in _SHEETS[1:]:
+        sheets[name].write(getattr(found, name), months[0] if months else "none")
+    return found.colours
 
 
 # ---------------------------------------------------------------------------------------------------------------- crews
@@ -288,19 +293,6 @@ class Here:
             tell((at + 1) / len(items))
         return found
 
-    def total(self, task: Callable[[parts.Case, Any], parts.Count], items: Sequence[Any], tell: Tell) -> parts.Count:
-        """Add up a few at a time, and their sums likewise: each count is added to others only a few times."""
-        waiting: list[list[parts.Count]] = [[]]
-        for at, item in enumerate(items):
-            waiting[0].append(task(self.case, item))
-            for level, counts in enumerate(waiting):
-                if len(counts) == _WIDTH:
-                    waiting[level] = []
-                    waiting[level + 1 :] = waiting[level + 1 :] or [[]]
-                    waiting[level + 1].append(parts.add(counts, self.case))
-            tell((at + 1) / len(items))
-        return parts.add([count for counts in waiting for count in counts], self.case)
-
 
 class Workers:
     """Dask's workers: processes of this machine, or those of a scheduler.  They see every file under the same path."""
@@ -314,23 +306,12 @@ class Workers:
 
     def map(self, task: Callable[..., R], items: Sequence[Any], tell: Tell) -> list[R]:
         """Do all at once."""
-        return self._client.gather(self._started(task, items, tell))
-
-    def total(self, task: Callable[[parts.Case, Any], parts.Count], items: Sequence[Any], tell: Tell) -> parts.Count:
-        """Add up where the counts are, a few at a time."""
-        counts = self._started(task, items, tell)
-        while len(counts) > 1:
-            groups = [counts[at : at + _WIDTH] for at in range(0, len(counts), _WIDTH)]
-            counts = [self._client.submit(parts.add, group, self._case) for group in groups]
-        return counts[0].result()
-
-    def _started(self, task: Callable[..., object], items: Sequence[Any], tell: Tell) -> list[Any]:
         from distributed import as_completed
 
         futures = [self._client.submit(task, self._case, item, pure=False) for item in items]
         for done, _ in enumerate(as_completed(futures), 1):
             tell(done / len(futures))
-        return futures
+        return self._client.gather(futures)
 
 
 def _read_case(order: Order) -> parts.Case:
@@ -359,7 +340,7 @@ def _client(address: str) -> Generator[Any]:
     from distributed import Client, LocalCluster
 
     if address == "local":
-        quiet: Any = {"dashboard_address": None, "silence_logs": logging.ERROR}
+        quiet: Any = {"dashboard_address": ":0", "silence_logs": logging.ERROR}
         with (
             LocalCluster(n_workers=os.cpu_count(), threads_per_worker=1, **quiet) as cluster,
             Client(cluster) as client,

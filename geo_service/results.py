@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,31 @@ def read_part(path: Path) -> pd.DataFrame:
         return pa.ipc.open_file(file).read_all().to_pandas()
 
 
+def write_counts(path: Path, **frames: pd.DataFrame) -> None:
+    """Lay the counted frames of a part into its spool, each in the order of its months."""
+    for name, frame in frames.items():
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        month = frame["month"].to_numpy(dtype=object)
+        begins = np.flatnonzero(np.append(True, month[1:] != month[:-1])[: len(month)])
+        ends = np.append(begins, len(month))[1:]
+        rows = {month[begin]: [int(begin), int(end)] for begin, end in zip(begins, ends, strict=True)}
+        table = table.replace_schema_metadata({**table.schema.metadata, "rows_of_month": json.dumps(rows)})
+        with _whole(path.with_suffix(f".{name}")) as waiting, pa.ipc.new_file(str(waiting), table.schema) as writing:
+            writing.write_table(table)
+
+
+def read_counts(paths: Sequence[Path], name: str, months: Sequence[str]) -> pd.DataFrame:
+    """Read the rows of consecutive months from a counted frame of several parts, one part after another."""
+    found: list[pa.Table] = []
+    for path in paths:
+        with pa.memory_map(str(path.with_suffix(f".{name}"))) as file:
+            table = pa.ipc.open_file(file).read_all()
+        rows = json.loads(table.schema.metadata[b"rows_of_month"])
+        here = [rows[month] for month in months if month in rows] or [[0, 0]]
+        found.append(table.slice(here[0][0], here[-1][1] - here[0][0]))
+    return pa.concat_tables(found).to_pandas()
+
+
 def count_versions(path: Path) -> int:
     """Tell how many identities a part in the spool has."""
     return len(np.load(path.with_suffix(".npy"), mmap_mode="r"))
@@ -60,10 +85,11 @@ def _whole(path: Path) -> Generator[Path]:
 
 
 @dataclass
-class Points:
-    """Incidents as GeoParquet (1.1, WGS 84 points): one file, or with `in_parts` a folder with a file a part.
+class Sheet:
+    """A result as Parquet: one file, or with `in_parts` a folder with a file a part.
 
-    In parts it may be sent to other processes that see the folder; each file's head says where its points lie.
+    Times are written as the clock of the city's `zone` shows them.  Rows with lon and lat become GeoParquet (1.1,
+    points in WGS 84); a part's head says where its points lie.  In parts it may be sent to other processes.
     """
 
     path: Path
@@ -71,16 +97,17 @@ class Points:
     in_parts: bool
     _writer: Any = None
 
-    def write(self, incidents: pd.DataFrame, name: str) -> None:
-        """Write the incidents of a part, times as the city's clock shows them; those without position have none."""
-        table = _with_points(in_city_time(incidents.drop(columns="digest"), self.zone))
+    def write(self, frame: pd.DataFrame, name: str) -> None:
+        """Write the rows of a part of this name."""
+        table = pa.Table.from_pandas(_in_city_time(frame, self.zone), preserve_index=False)
+        if "lon" in frame:
+            table = _with_points(table, frame, in_parts=self.in_parts)
         how: Any = {"compression": "zstd", "compression_level": 1}
         if self.in_parts:
             with _whole(self.path / f"{name}.parquet") as waiting:
-                pq.write_table(table.replace_schema_metadata(_head(table, incidents)), waiting, **how)
+                pq.write_table(table, waiting, **how)
             return
         if self._writer is None:
-            table = table.replace_schema_metadata(_head(table))
             self._writer = pq.ParquetWriter(self.path, table.schema, **how)
         self._writer.write_table(table)
 
@@ -90,34 +117,28 @@ class Points:
             self._writer.close()
 
 
-def _head(table: Any, incidents: pd.DataFrame | None = None) -> dict[bytes, bytes]:
-    """Give what the head of a GeoParquet file says, for these incidents alone also where they lie."""
-    column: dict[str, object] = {"encoding": "WKB", "geometry_types": ["Point"]}
-    if incidents is not None and incidents["lon"].notna().any():
-        ends = incidents[["lon", "lat"]].agg(["min", "max"])
-        column["bbox"] = ends.to_numpy(dtype=np.float64).ravel().tolist()
-    geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
-    return {**table.schema.metadata, b"geo": json.dumps(geo).encode()}
-
-
-def in_city_time(frame: pd.DataFrame, zone: str) -> pd.DataFrame:
-    """Show the times of a frame as the city's clock does."""
+def _in_city_time(frame: pd.DataFrame, zone: str) -> pd.DataFrame:
     local = frame.copy()
     for column in frame.columns[[isinstance(kind, pd.DatetimeTZDtype) for kind in frame.dtypes]]:
         local[column] = frame[column].dt.tz_convert(zone)
     return local
 
 
-def _with_points(incidents: pd.DataFrame) -> Any:
-    """Add `geometry`: WKB points, null where there is no position."""
-    lon, lat = incidents["lon"].to_numpy(), incidents["lat"].to_numpy()
+def _with_points(table: Any, frame: pd.DataFrame, *, in_parts: bool) -> Any:
+    """Add `geometry`, WKB points, null where there is no position, and the head of a GeoParquet file."""
+    lon, lat = frame["lon"].to_numpy(), frame["lat"].to_numpy()
     known = np.isfinite(lon)
     wkb = np.zeros(int(known.sum()), dtype=[("order", "u1"), ("kind", "<u4"), ("x", "<f8"), ("y", "<f8")])
     wkb["order"], wkb["kind"], wkb["x"], wkb["y"] = 1, 1, lon[known], lat[known]
     ends = np.concatenate([[0], np.cumsum(known)]).astype(np.int32) * wkb.dtype.itemsize
     is_known = pa.py_buffer(np.packbits(known, bitorder="little"))
     points = pa.Array.from_buffers(pa.binary(), len(lon), [is_known, pa.py_buffer(ends), pa.py_buffer(wkb)])
-    return pa.Table.from_pandas(incidents, preserve_index=False).append_column("geometry", points)
+    column: dict[str, object] = {"encoding": "WKB", "geometry_types": ["Point"]}
+    if in_parts and known.any():
+        column["bbox"] = [float(end(side[known])) for end in (np.min, np.max) for side in (lon, lat)]
+    geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
+    head = {**table.schema.metadata, b"geo": json.dumps(geo).encode()}
+    return table.append_column("geometry", points).replace_schema_metadata(head)
 
 
 class Results:
@@ -135,13 +156,17 @@ class Results:
         )
 
     @contextmanager
-    def points(self, name: str, zone: str, *, in_parts: bool) -> Generator[Points]:
-        """Write incidents as `name`.parquet for as long as the block runs."""
-        writing = Points(self._place(f"{name}.parquet"), zone, in_parts)
-        if in_parts:
-            writing.path.mkdir()
-        yield writing
-        writing.close()
+    def sheets(self, names: Sequence[str], zone: str, *, in_parts: bool) -> Generator[dict[str, Sheet]]:
+        """Write results as NAME.parquet, a part at a time, for as long as the block runs."""
+        sheets = {name: Sheet(self._place(f"{name}.parquet"), zone, in_parts) for name in names}
+        for sheet in sheets.values():
+            if in_parts:
+                sheet.path.mkdir()
+        try:
+            yield sheets
+        finally:
+            for sheet in sheets.values():
+                sheet.close()
 
     def json(self, name: str, value: object) -> None:
         """Write a value as `name`.json."""

@@ -48,9 +48,9 @@ def test_results_appear_whole_or_not_at_all(tmp_path: Path):
 
 
 def test_incidents_are_points_that_other_programs_open(tmp_path: Path):
-    with results.folder(tmp_path) as out, out.points("incidents", "Asia/Shanghai", in_parts=False) as points:
-        points.write(placed([116.5, np.nan], [35.4, np.nan]), "one")
-        points.write(placed([116.7], [35.2]), "two")
+    with results.folder(tmp_path) as out, out.sheets(["incidents"], "Asia/Shanghai", in_parts=False) as sheets:
+        sheets["incidents"].write(placed([116.5, np.nan], [35.4, np.nan]), "one")
+        sheets["incidents"].write(placed([116.7], [35.2]), "two")
     read = geopandas.read_parquet(tmp_path / "incidents.parquet")
     assert read.crs == "OGC:CRS84"
     assert read.geometry.isna().tolist() == [False, True, False]
@@ -60,9 +60,9 @@ def test_incidents_are_points_that_other_programs_open(tmp_path: Path):
 
 def test_a_folder_of_parts_takes_the_place_of_a_file_and_a_file_that_of_a_folder(tmp_path: Path):
     for in_parts in (False, True, True, False):
-        with results.folder(tmp_path) as out, out.points("incidents", "Asia/Shanghai", in_parts=in_parts) as points:
-            points.write(placed([116.5], [35.4]), "one")
-            points.write(placed([116.7], [35.2]), "two")
+        with results.folder(tmp_path) as out, out.sheets(["incidents"], "Asia/Shanghai", in_parts=in_parts) as sheets:
+            sheets["incidents"].write(placed([116.5], [35.4]), "one")
+            sheets["incidents"].write(placed([116.7], [35.2]), "two")
         assert [file.name for file in tmp_path.iterdir()] == ["incidents.parquet"]
         assert (tmp_path / "incidents.parquet").is_dir() == in_parts
         read = geopandas.read_parquet(tmp_path / "incidents.parquet")
@@ -71,8 +71,8 @@ def test_a_folder_of_parts_takes_the_place_of_a_file_and_a_file_that_of_a_folder
 
 
 def test_the_head_of_a_part_says_where_its_points_lie(tmp_path: Path):
-    with results.folder(tmp_path) as out, out.points("incidents", "Asia/Shanghai", in_parts=True) as points:
-        points.write(placed([116.5, np.nan, 116.7], [35.4, np.nan, 35.2]), "one")
-        points.write(placed([np.nan], [np.nan]), "two")
+    with results.folder(tmp_path) as out, out.sheets(["incidents"], "Asia/Shanghai", in_parts=True) as sheets:
+        sheets["incidents"].write(placed([116.5, np.nan, 116.7], [35.4, np.nan, 35.2]), "one")
+        sheets["incidents"].write(placed([np.nan], [np.nan]), "two")
     heads = [json.loads(pq.read_schema(path).metadata[b"geo"]) for path in sorted(tmp_path.glob("*/*"))]
     assert [head["columns"]["geometry"].get("bbox") for head in heads] == [[116.5, 35.2, 116.7, 35.4], None]

@@ -39,17 +39,24 @@ def cell_levels(cell_months: pd.DataFrame, city: rules.Rules) -> pd.DataFrame:
 
 
 def every_month(found: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones], months: Sequence[str]) -> pd.DataFrame:
-    """Widen levels to every zone and month, zeros too.  Columns and order as `levels`."""
-    grids = [
-        pd.MultiIndex.from_product([[kind], place.ids.tolist(), months], names=list(LEVEL_KEY)).to_frame(index=False)
-        for kind, place in sorted(zones.items())
-        if len(place) and months
-    ]
-    if not grids:
-        return found
-    whole = pd.concat(grids, ignore_index=True).astype(dict.fromkeys(LEVEL_KEY, "str"))
-    whole = whole.merge(found, how="left", on=list(LEVEL_KEY))
-    return whole.fillna({"count": 0, "level": 0}).astype({"count": "int64", "level": "int8"})
+    """Widen levels to every zone and month, zeros too.  Columns as `levels`; in the order of month, kind and zone."""
+    kinds, size = sorted(zones), sum(len(place) for place in zones.values())
+    count, level = np.zeros((len(months), size), dtype=np.int64), np.zeros((len(months), size), dtype=np.int8)
+    before = 0
+    for kind in kinds:
+        here = found[(found["zone_kind"] == kind).to_numpy(dtype=bool)]
+        month = pd.Index(list(months)).get_indexer(pd.Index(here["month"]))
+        zone = before + pd.Index(zones[kind].ids).get_indexer(pd.Index(here["zone_id"]))
+        count[month, zone], level[month, zone] = here["count"], here["level"]
+        before += len(zones[kind])
+    names = np.repeat(np.array(kinds, dtype=object), [len(zones[kind]) for kind in kinds])
+    ids = np.concatenate([np.empty(0, dtype=object), *(zones[kind].ids for kind in kinds)])
+    columns = {
+        "zone_kind": pd.array(names, dtype="str").take(np.tile(np.arange(size), len(months))),
+        "zone_id": pd.array(ids, dtype="str").take(np.tile(np.arange(size), len(months))),
+        "month": pd.array(list(months), dtype="str").take(np.repeat(np.arange(len(months)), size)),
+    }
+    return pd.DataFrame({**columns, "count": count.ravel(), "level": level.ravel()})
 
 
 def alerts(

@@ -1,8 +1,9 @@
 """Parts: a source too large for one batch, thought about part by part, with the same result however it was cut.
 
 Pure.  `take_in` reads and places the rows of one part; `settle` finds, among the identities of all parts, the rows that
-another row of the same incident replaces; `count` counts what is left of a part; counts `add` up, and `conclude` says
-what follows from their sum.  Parts do not know each other, so any number of processes may share the work.
+another row of the same incident replaces; `count` counts what is left of a part; `conclude` says what follows for some
+months from the counts of all parts.  Parts do not know each other, nor do months, so any number of processes may share
+the work.  Counted frames are in the order of their months.
 """
 
 from collections import Counter
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from geo_service.analysis import counts, early_warnings, intake, rules
+from geo_service.analysis import counts, early_warnings, intake, keys, rules
 from geo_service.analysis import incidents as incident_rows
 from geo_service.analysis.doubts import Doubts
 from geo_service.analysis.feed import Feed
@@ -60,10 +61,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Count:
-    """What some of the incidents come to.
+    """What the incidents of a part come to.
 
-    `zone_months`, `cell_months` as counts.tally and tally_cells give them; `calls` those incidents that may be among
-    the first calls of a zone's month, which decide when it became critical; `totals` plain numbers that add up.
+    `zone_months`, `cell_months` as counts.tally and tally_cells give them; `calls` what decides when zones became
+    critical (early_warnings.first_calls); `totals` plain numbers that add up.
     """
 
     zone_months: pd.DataFrame
@@ -73,15 +74,15 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Whole:
-    """What follows from all parts: the results of `digest` but for the incidents themselves."""
+class Months:
+    """What follows for some months: the results of `digest`, and the number of places by kind, month and level."""
 
-    zone_months: pd.DataFrame
+    zone_month: pd.DataFrame
     levels: pd.DataFrame
     alerts: pd.DataFrame
-    cell_months: pd.DataFrame
+    cell_month: pd.DataFrame
     cell_levels: pd.DataFrame
-    summary: intake.Summary
+    colours: Mapping[str, Mapping[str, Mapping[str, int]]]
 
 
 def take_in(rows: pd.DataFrame, case: Case) -> Part:
@@ -122,38 +123,68 @@ def count(incidents: pd.DataFrame, case: Case) -> Count:
     """Count the incidents of a part that hold."""
     kinds, city = sorted(case.zones), case.rules
     return Count(
-        counts.tally(incidents, kinds, city.placing),
-        counts.tally_cells(incidents),
-        early_warnings.first_calls(incidents, city),
+        _by_month(counts.tally(incidents, kinds, city.placing)),
+        _by_month(counts.tally_cells(incidents)),
+        _by_month(early_warnings.first_calls(incidents, city)),
         _totals(incidents, kinds),
     )
 
 
-def add(some: Sequence[Count], case: Case) -> Count:
-    """Add up what parts come to."""
-    calls = pd.concat([one.calls for one in some], ignore_index=True)
-    return Count(
-        counts.summed(pd.concat([one.zone_months for one in some], ignore_index=True), counts.ZONE_KEY),
-        counts.summed(pd.concat([one.cell_months for one in some], ignore_index=True), counts.CELL_KEY),
-        early_warnings.first_calls(calls, case.rules),
-        sum((one.totals for one in some), Counter()),
-    )
-
-
-def conclude(whole: Count, case: Case) -> Whole:
-    """Say what follows from the sum of all parts; the summary counts incidents only, not what became of other rows."""
-    kinds, city = sorted(case.zones), case.rules
-    by_month = sorted(month for what, month in whole.totals if what == "month")
-    months = early_warnings.months_between(by_month[0], by_month[-1]) if by_month else []
-    levels = early_warnings.every_month(early_warnings.levels(whole.zone_months, city), case.zones, months)
-    return Whole(
-        whole.zone_months,
+def conclude(
+    zone_months: pd.DataFrame, cell_months: pd.DataFrame, calls: pd.DataFrame, months: Sequence[str], case: Case
+) -> Months:
+    """Say what follows for some months from the counts of all parts, laid one after another."""
+    city = case.rules
+    zone_months = _by_month(counts.summed(zone_months, counts.ZONE_KEY))
+    cell_months = _by_month(counts.summed(cell_months, counts.CELL_KEY))
+    levels = early_warnings.every_month(early_warnings.levels(zone_months, city), case.zones, months)
+    return Months(
+        zone_months,
         levels,
-        early_warnings.alerts(whole.calls, kinds, city),
-        whole.cell_months,
-        early_warnings.cell_levels(whole.cell_months, city),
-        {**_whereabouts(whole.totals, kinds), "months": months, "colours": _colours(levels)},
+        _by_month(early_warnings.alerts(calls, sorted(case.zones), city)),
+        cell_months,
+        _by_month(early_warnings.cell_levels(cell_months, city)),
+        _colours(levels),
     )
+
+
+def whereabouts(totals: Totals, case: Case) -> intake.Summary:
+    """Say in plain numbers where the incidents of all parts are."""
+    inside = {kind: totals["inside", kind] for kind in sorted(case.zones)}
+    return {
+        "incidents": totals["incidents", ""],
+        "placed": inside,
+        "outside": totals["placed", "outside"],
+        "outside_by_kind": {kind: totals["located", ""] - count for kind, count in inside.items()},
+        "without_coordinates": totals["placed", "waiting"],
+        "unmapped": {code: count for (what, code), count in sorted(totals.items()) if what == "unmapped"},
+    }
+
+
+def month_groups(totals: Totals, at_once: int) -> list[list[str]]:
+    """Put the months from the first to the last into groups of up to so many incidents, a month at the least.
+
+    >>> month_groups(Counter({("month", "2024-01"): 5, ("month", "2024-03"): 4, ("month", "2024-04"): 9}), 10)
+    [['2024-01', '2024-02', '2024-03'], ['2024-04']]
+    """
+    there = sorted(month for what, month in totals if what == "month")
+    groups: list[list[str]] = [[]]
+    size = 0
+    for month in early_warnings.months_between(there[0], there[-1]) if there else []:
+        if groups[-1] and size + totals["month", month] > at_once:
+            groups.append([])
+            size = 0
+        groups[-1].append(month)
+        size += totals["month", month]
+    return groups
+
+
+def _by_month(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put rows in the order of their months, within a month as they were."""
+    month = keys.coded(frame["month"]).code
+    if (month[1:] >= month[:-1]).all():
+        return frame
+    return frame.iloc[np.argsort(month, kind="stable")].reset_index(drop=True)
 
 
 def _versions(incidents: pd.DataFrame, as_of: datetime | None) -> Versions:
@@ -178,18 +209,6 @@ def _totals(incidents: pd.DataFrame, kinds: Sequence[str]) -> Totals:
     for kind in kinds:
         found["inside", kind] = int(incidents[incident_rows.ID_COLUMN[kind]].notna().sum())
     return found
-
-
-def _whereabouts(totals: Totals, kinds: Sequence[str]) -> intake.Summary:
-    inside = {kind: totals["inside", kind] for kind in kinds}
-    return {
-        "incidents": totals["incidents", ""],
-        "placed": inside,
-        "outside": totals["placed", "outside"],
-        "outside_by_kind": {kind: totals["located", ""] - count for kind, count in inside.items()},
-        "without_coordinates": totals["placed", "waiting"],
-        "unmapped": {code: count for (what, code), count in sorted(totals.items()) if what == "unmapped"},
-    }
 
 
 def _colours(levels: pd.DataFrame) -> dict[str, dict[str, dict[str, int]]]:

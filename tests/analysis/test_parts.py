@@ -1,7 +1,9 @@
 """Parts: however rows are cut, the same follows; and the same as from one batch."""
 
 import itertools
+from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,15 +41,37 @@ def case(as_of: datetime | None = None) -> parts.Case:
     return parts.Case(feed(), ZONES, RULES, NOW, as_of)
 
 
-def digested(raw: list[pd.DataFrame], as_of: datetime | None) -> tuple[pd.DataFrame, parts.Whole, list[int]]:
-    """Do what a run does: take every part in, settle, count, add up."""
+def digested(
+    raw: list[pd.DataFrame], as_of: datetime | None, at_once: int = 10
+) -> tuple[pd.DataFrame, dict[str, pd.DataFrame], dict[str, Any]]:
+    """Do what a run does: take every part in, settle, count, conclude a few months at a time."""
     this = case(as_of)
     taken = [parts.take_in(some, this) for some in raw]
     verdicts = parts.settle([part.versions for part in taken])
     kept = [part.incidents.drop(index=lost["row"]) for part, lost in zip(taken, verdicts, strict=True)]
     counted = [parts.count(some.reset_index(drop=True), this) for some in kept]
-    dropped = [int((np.concatenate(verdicts)["verdict"] == verdict).sum()) for verdict in (1, 2)]
-    return pd.concat(kept, ignore_index=True), parts.conclude(parts.add(counted, this), this), dropped
+    totals = sum((one.totals for one in counted), Counter())
+    found: list[parts.Months] = []
+    groups = parts.month_groups(totals, at_once)
+    for months in groups:
+        names = ("zone_months", "cell_months", "calls")
+        laid = [pd.concat([getattr(one, name) for one in counted], ignore_index=True) for name in names]
+        here = [frame[frame["month"].isin(months)].reset_index(drop=True) for frame in laid]
+        found.append(parts.conclude(*here, months, this))
+    names = ("zone_month", "levels", "alerts", "cell_month", "cell_levels")
+    whole = {name: pd.concat([getattr(some, name) for some in found], ignore_index=True) for name in names}
+    dropped = np.concatenate(verdicts)["verdict"]
+    summary = {
+        **parts.whereabouts(totals, this),
+        "months": [month for group in groups for month in group],
+        "duplicates": int((dropped == parts.DUPLICATE).sum()),
+        "after_as_of": int((dropped == parts.NOT_YET_SAID).sum()),
+    }
+    return pd.concat(kept, ignore_index=True), whole, summary
+
+
+def by_month(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.sort_values("month", kind="stable", ignore_index=True)
 
 
 @given(
@@ -59,25 +83,34 @@ def test_the_same_follows_however_rows_are_cut(lines: list[str], cuts: list[int]
     whole = rows("\n".join(lines))
     ends = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
     cut = [whole.iloc[a:b].reset_index(drop=True) for a, b in itertools.pairwise(ends)]
-    incidents, found, dropped = digested(cut, as_of)
+    incidents, found, summary = digested(cut, as_of)
     batch = intake.digest(whole, feed(), intake.Known(ZONES, RULES), NOW, as_of=as_of)
     pd.testing.assert_frame_equal(
         incidents.drop(columns="digest"), batch.incidents.drop(columns="digest"), check_index_type=False
     )
-    for name in ("zone_months", "alerts", "cell_months", "cell_levels"):
-        pd.testing.assert_frame_equal(getattr(found, name), getattr(batch, name))
-    coloured = found.levels[found.levels["count"] > 0].reset_index(drop=True)
-    pd.testing.assert_frame_equal(coloured, batch.levels)
+    for name, wanted in {
+        "zone_month": batch.zone_months,
+        "alerts": batch.alerts,
+        "cell_month": batch.cell_months,
+        "cell_levels": batch.cell_levels,
+    }.items():
+        pd.testing.assert_frame_equal(found[name], by_month(wanted), check_index_type=False)
+    coloured = found["levels"][found["levels"]["count"] > 0].reset_index(drop=True)
+    pd.testing.assert_frame_equal(coloured, by_month(batch.levels), check_index_type=False)
     for name in ("incidents", "placed", "outside", "outside_by_kind", "without_coordinates", "unmapped"):
-        assert found.summary[name] == batch.summary[name], name
-    assert dropped == [batch.summary["duplicates"], batch.summary["after_as_of"]]
+        assert summary[name] == batch.summary[name], name
+    assert (summary["duplicates"], summary["after_as_of"]) == (
+        batch.summary["duplicates"],
+        batch.summary["after_as_of"],
+    )
 
 
-def test_every_zone_and_month_of_the_span_has_a_level_zeros_too():
-    _, found, _ = digested([rows("1 2024-05-01_10:00 R 0.5 0.5\n2 2024-07-01_05:00 R 9 9")], None)
-    assert found.summary["months"] == ["2024-05", "2024-06", "2024-07"]
-    assert len(found.levels) == (4 + 2 + 1) * 3
-    assert found.levels["count"].sum() == 1 + 1  # the unit's and the patrol zone's
+@pytest.mark.parametrize("at_once", [1, 100])
+def test_every_zone_and_month_of_the_span_has_a_level_zeros_too(at_once: int):
+    _, found, summary = digested([rows("1 2024-04-01_10:00 R 0.5 0.5\n2 2024-06-01_05:00 R 9 9")], None, at_once)
+    assert summary["months"] == ["2024-04", "2024-05", "2024-06"]
+    assert found["levels"]["month"].tolist() == [month for month in summary["months"] for _ in range(4 + 2 + 1)]
+    assert found["levels"]["count"].sum() == 1 + 1  # the unit's and the patrol zone's
 
 
 def test_a_wrong_time_format_shows_however_thin_the_parts_are():
