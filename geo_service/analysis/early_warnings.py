@@ -96,9 +96,7 @@ def months_between(first: str, last: str) -> list[str]:
     return [str(month) for month in pd.period_range(first, last, freq="M")]
 
 
-def counted_mask(
-    rows: pd.DataFrame, month_rules: Mapping[str, rules.Levels]
-) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def counted_mask(rows: pd.DataFrame, month_rules: Mapping[str, rules.Levels]) -> keys.Flags:
     """Tell which rows (with month and category) carry a category that colours in their month."""
     month, category = keys.coded(rows["month"]), keys.coded(rows["category"])
     colours = np.zeros((len(month.distinct) + 1, len(category.distinct) + 1), dtype=bool)  # the last: missing, code -1
@@ -110,8 +108,8 @@ def counted_mask(
 
 def _levels(tallied: pd.DataFrame, key: Sequence[str], city: rules.Rules) -> pd.DataFrame:
     month_rules = {month: city.levels_at(month) for month in tallied["month"].unique()}
-    here = np.flatnonzero(counted_mask(tallied, month_rules))  # positions: a mask takes 4 times as long on text
-    found = counts.summed(tallied[[*key, "count"]].iloc[here], key)
+    counted = np.flatnonzero(counted_mask(tallied, month_rules))  # positions: a mask takes 4 times as long on text
+    found = counts.summed(tallied[[*key, "count"]].iloc[counted], key)
     month, count = keys.coded(found["month"]), found["count"].to_numpy()
     level = np.zeros(len(found), dtype=np.int8)
     for rule in set(month_rules.values()):
