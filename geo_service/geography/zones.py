@@ -16,10 +16,11 @@ from geo_service.geography import polygon_index
 
 OUTSIDE = polygon_index.OUTSIDE
 
-_WORTH_INDEX = 20_000  # points; fewer are looked up one by one sooner than an index is built (0.4 s for 11,000 zones)
+_WORTH_INDEX = 20_000  # points; fewer are looked up one by one sooner than an index is built (0.1 s for 11,000 zones)
 
 Degrees = npt.NDArray[np.float64]
-Positions = npt.NDArray[np.int64]
+Positions = npt.NDArray[np.int32]
+Long = npt.NDArray[np.int64]
 Objects = npt.NDArray[np.object_]
 
 
@@ -41,6 +42,8 @@ class Zones:
 
     def bounds(self) -> tuple[float, float, float, float]:
         """Give west, south, east, north [deg]; NaN without zones."""
+        if not len(self):
+            return np.nan, np.nan, np.nan, np.nan
         west, south, east, north = (float(side) for side in shapely.total_bounds(self.geometry))
         return west, south, east, north
 
@@ -53,8 +56,7 @@ class Zones:
 def assign(zones: Zones, lon: Degrees, lat: Degrees) -> Positions:
     """Give for each point the position in `zones` of the zone that holds it, or OUTSIDE.
 
-    NaN is OUTSIDE.  Same length and order as the input.  Exact: points that the index cannot tell from a border are
-    decided by shapely's `covers`.
+    NaN is OUTSIDE.  Same length and order as the input.  Exact, as shapely's `covers` means to be.
 
     >>> west, east = shapely.box(0, 0, 1, 1), shapely.box(1, 0, 2, 1)
     >>> names = np.array(["", ""], dtype=object)
@@ -64,10 +66,28 @@ def assign(zones: Zones, lon: Degrees, lat: Degrees) -> Positions:
     """
     if len(lon) < _WORTH_INDEX and "index" not in vars(zones):
         return _lowest(*_covering(zones, lon, lat), len(lon))
-    found = polygon_index.first_hit(zones.index, lon, lat).astype(np.int64)
-    doubtful = np.flatnonzero(found == polygon_index.DOUBTFUL)
-    found[doubtful] = _lowest(*_covering(zones, lon[doubtful], lat[doubtful]), len(doubtful))
-    return found
+    return polygon_index.first_hit(zones.index, lon, lat)
+
+
+def why_outside(zones: Zones, lon: Degrees, lat: Degrees) -> npt.NDArray[np.str_]:
+    """Tell for each point why no zone holds it; "" where one does.
+
+    "no_coordinates" (NaN), "out_of_range" (no longitude and latitude), "outside_bounds" (beyond the box around all
+    zones) or "between_zones".
+
+    >>> names = np.array([""], dtype=object)
+    >>> zones = Zones("units", names, names, names, np.array([shapely.Polygon([(0, 0), (2, 0), (0, 2)])]))
+    >>> why_outside(zones, np.array([0.5, np.nan, 500.0, 9.0, 1.9]), np.array([0.5, 0.5, 0.5, 0.5, 1.9])).tolist()
+    ['', 'no_coordinates', 'out_of_range', 'outside_bounds', 'between_zones']
+    """
+    west, south, east, north = zones.bounds()
+    reasons = {
+        "": assign(zones, lon, lat) != OUTSIDE,
+        "no_coordinates": np.isnan(lon) | np.isnan(lat),
+        "out_of_range": (np.abs(lon) > 180) | (np.abs(lat) > 90),
+        "outside_bounds": ~((lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)),
+    }
+    return np.select(list(reasons.values()), list(reasons), "between_zones")
 
 
 def holders(zones: Zones, lon: Degrees, lat: Degrees) -> tuple[Positions, Positions]:
@@ -81,21 +101,11 @@ def holders(zones: Zones, lon: Degrees, lat: Degrees) -> tuple[Positions, Positi
     >>> point.tolist(), zone.tolist()
     ([0, 1, 1], [0, 0, 1])
     """
-    hits = polygon_index.count_hits(zones.index, lon, lat)
-    doubtful = np.flatnonzero(hits == polygon_index.DOUBTFUL)
-    hits[doubtful] = 0
-    starts = np.concatenate([[0], np.cumsum(hits, dtype=np.int64)])
-    zone = polygon_index.all_hits(zones.index, lon, lat, starts).astype(np.int64)
-    point = np.repeat(np.arange(len(lon)), hits)
-    if not len(doubtful):
-        return point, zone
-    at, exact = _covering(zones, lon[doubtful], lat[doubtful])
-    point, zone = np.concatenate([point, doubtful[at]]), np.concatenate([zone, exact])
-    order = np.lexsort((zone, point))
-    return point[order], zone[order]
+    pairs = polygon_index.all_hits(zones.index, lon, lat)
+    return pairs[:, 0], pairs[:, 1]
 
 
-def tally(zones: Zones, lon: Degrees, lat: Degrees, group: npt.NDArray[np.int32], groups: int) -> Positions:
+def tally(zones: Zones, lon: Degrees, lat: Degrees, group: npt.NDArray[np.int32], groups: int) -> Long:
     """Count the points of each group in each zone: join and count in one pass over the points.
 
     `group` from 0 to groups - 1, negative for points that do not count.  Gives counts (zones x groups), each point
@@ -107,11 +117,7 @@ def tally(zones: Zones, lon: Degrees, lat: Degrees, group: npt.NDArray[np.int32]
     >>> tally(zones, lon, lat, group, 2).tolist()
     [[1, 1]]
     """
-    counts, doubtful = polygon_index.tally(zones.index, lon, lat, group, groups)
-    which = _lowest(*_covering(zones, lon[doubtful], lat[doubtful]), len(doubtful))
-    held = which != OUTSIDE
-    np.add.at(counts, (which[held], group[doubtful[held]]), 1)
-    return counts
+    return polygon_index.tally(zones.index, lon, lat, group, groups)
 
 
 def edge_distance_m(zones: Zones, which: Positions, lon: Degrees, lat: Degrees) -> npt.NDArray[np.float64]:
@@ -125,7 +131,7 @@ def edge_distance_m(zones: Zones, which: Positions, lon: Degrees, lat: Degrees) 
     return polygon_index.edge_distance_m(zones.index, lon, lat, which.astype(np.int32))
 
 
-def _covering(zones: Zones, lon: Degrees, lat: Degrees) -> tuple[Positions, Positions]:
+def _covering(zones: Zones, lon: Degrees, lat: Degrees) -> tuple[Long, Long]:
     """Give every pair (point, zone) by shapely's `covers`, in no order.  Repeated coordinates are looked up once."""
     known = np.flatnonzero(np.isfinite(lon) & np.isfinite(lat))
     if not len(zones) or not len(known):
@@ -142,8 +148,10 @@ def _covering(zones: Zones, lon: Degrees, lat: Degrees) -> tuple[Positions, Posi
     return point, zone[by_place][np.repeat(starts[which], hits) + within]
 
 
-def _lowest(point: Positions, zone: Positions, count: int) -> Positions:
+def _lowest(point: Long, zone: Long, count: int) -> Positions:
     """Give for each of `count` points its lowest zone: ids are sorted as text, so that is the lowest id."""
-    lowest = np.full(count, np.iinfo(np.int64).max)
-    np.minimum.at(lowest, point, zone)
-    return np.where(lowest == np.iinfo(np.int64).max, OUTSIDE, lowest)
+    none = np.iinfo(np.int32).max
+    lowest = np.full(count, none, dtype=np.int32)
+    np.minimum.at(lowest, point, zone.astype(np.int32))
+    lowest[lowest == none] = OUTSIDE
+    return lowest

@@ -63,6 +63,27 @@ d c
     assert zone_geometry.assign(held, np.empty(0), np.empty(0)).tolist() == []
 
 
+def test_a_point_outside_has_a_reason():
+    at = draw("""
+a   b   i   j
+  x   y
+d   c   l   k     o
+    """)
+    held = zones({"a": polygon(at, "abcd"), "b": polygon(at, "ijkl")})
+    lon = np.array([at["x"][0], at["y"][0], at["o"][0], np.nan, at["x"][0], np.inf, 35.0])
+    lat = np.array([at["x"][1], at["y"][1], at["o"][1], 35.0, np.nan, 35.0, 116.0])
+    assert zone_geometry.why_outside(held, lon, lat).tolist() == [
+        "",
+        "between_zones",
+        "outside_bounds",
+        "no_coordinates",
+        "no_coordinates",
+        "out_of_range",
+        "out_of_range",
+    ]
+    assert zone_geometry.why_outside(zones({}), np.array([116.0]), np.array([35.0])).tolist() == ["outside_bounds"]
+
+
 corner = st.tuples(st.integers(0, 6), st.integers(0, 6))
 
 
