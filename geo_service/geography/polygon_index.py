@@ -13,7 +13,8 @@ have one, and so on, so that the processor fetches many cells at once instead of
 interpreter's lock; `split` runs them in as many threads as there are cores.
 
 11,000 polygons with 1.2 million vertices take 0.1 s to build and 68 MB to hold; 10 million points are looked up in
-0.14 s, on two cores (benchmarks/join.py).
+0.14 s, on two cores (benchmarks/join.py).  Memory grows with the depth of overlaps: every cell with an edge lists all
+polygons over it, so that 300 discs of 1,000 corners each, 40 deep, hold 340 MB.
 """
 
 import math
