@@ -16,8 +16,6 @@ from geo_service.geography import polygon_index
 
 OUTSIDE = polygon_index.OUTSIDE
 
-_WORTH_INDEX = 20_000  # points; fewer are looked up one by one sooner than an index is built (0.1 s for 11,000 zones)
-
 Degrees = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.int32]
 Long = npt.NDArray[np.int64]
@@ -64,8 +62,6 @@ def assign(zones: Zones, lon: Degrees, lat: Degrees) -> Positions:
     >>> assign(zones, np.array([0.5, 1.0, 1.5, 3.0, np.nan]), np.array([0.5, 0.5, 0.5, 0.5, 0.5])).tolist()
     [0, 0, 1, -1, -1]
     """
-    if len(lon) < _WORTH_INDEX and "index" not in vars(zones):
-        return _lowest(*_covering(zones, lon, lat), len(lon))
     return polygon_index.first_hit(zones.index, lon, lat)
 
 
@@ -129,29 +125,3 @@ def edge_distance_m(zones: Zones, which: Positions, lon: Degrees, lat: Degrees) 
     [111.3, nan]
     """
     return polygon_index.edge_distance_m(zones.index, lon, lat, which.astype(np.int32))
-
-
-def _covering(zones: Zones, lon: Degrees, lat: Degrees) -> tuple[Long, Long]:
-    """Give every pair (point, zone) by shapely's `covers`, in no order.  Repeated coordinates are looked up once."""
-    known = np.flatnonzero(np.isfinite(lon) & np.isfinite(lat))
-    if not len(zones) or not len(known):
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    pairs = np.column_stack([lon[known], lat[known]]) + 0.0  # + 0.0 makes -0.0 equal 0.0
-    places, which = np.unique(pairs.view(np.complex128).ravel(), return_inverse=True)
-    points = shapely.points(places.real, places.imag)
-    place, zone = shapely.STRtree(zones.geometry).query(points, predicate="covered_by")
-    by_place = np.argsort(place, kind="stable")
-    starts = np.searchsorted(place[by_place], np.arange(len(places) + 1))
-    hits = np.diff(starts)[which]
-    point = np.repeat(known, hits)
-    within = np.arange(len(point)) - np.repeat(np.cumsum(hits) - hits, hits)
-    return point, zone[by_place][np.repeat(starts[which], hits) + within]
-
-
-def _lowest(point: Long, zone: Long, count: int) -> Positions:
-    """Give for each of `count` points its lowest zone: ids are sorted as text, so that is the lowest id."""
-    none = np.iinfo(np.int32).max
-    lowest = np.full(count, none, dtype=np.int32)
-    np.minimum.at(lowest, point, zone.astype(np.int32))
-    lowest[lowest == none] = OUTSIDE
-    return lowest

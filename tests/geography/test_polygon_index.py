@@ -141,15 +141,6 @@ def test_the_side_of_an_edge_is_exact(x1: float, y1: float, x2: float, y2: float
         assert polygon_kernels.turn(*corners) == exact_turn(*corners)
 
 
-def test_few_points_are_looked_up_without_an_index_and_alike():
-    held = zones({"a": shapely.box(0, 0, 2, 2), "b": shapely.box(1, 1, 3, 3)})
-    lon, lat = on_and_off(list(held.geometry))
-    without = zone_geometry.assign(held, lon, lat)
-    assert "index" not in vars(held)
-    assert held.index.nbytes > 0
-    assert zone_geometry.assign(held, lon, lat).tolist() == without.tolist()
-
-
 def test_a_hundred_thousand_points_in_threads():
     """Blobs with ragged borders side by side; enough points for every thread, one in ten on a vertex."""
     turn = np.linspace(0, 2 * np.pi, 40, endpoint=False)

@@ -119,7 +119,7 @@ def assert_store_is_as_digested(stage: Stage, database: sa.Engine) -> None:
         assert not different, f"{table}: {len(different)} rows differ, such as {sorted(different, key=repr)[:4]}"
         assert len(ours) == len(theirs) > 0
     columns = ["incident_id", "called_at", "month", "category", "source_category", "community_id", "patrol_zone_id"]
-    columns += ["cell", "placed", "digest"]
+    columns += ["cell", "placed", "place"]
     frame = pd.read_parquet(stage.digested / "incidents.parquet", columns=columns)
     frame = frame.assign(called_at=frame["called_at"].dt.tz_convert("UTC")).astype(object)
     theirs = set(frame.where(frame.notna(), None).itertuples(index=False, name=None))
