@@ -7,7 +7,7 @@ results are the same row by row wherever and in whatever order it is thought abo
 hand is thought about again.
 
 Memory: a piece of a file at work (170,000 rows), the identities of 4 million rows at 30 bytes, the counts of the months
-of 2 million incidents (or of one month), and the refused rows.  The one room that knows Dask.
+of half a million incidents (or of one month), and the refused rows.  The one room that knows Dask.
 """
 
 import logging
@@ -37,7 +37,7 @@ from geo_service.feeds.streams import Span
 
 _SPAN = 1 << 26  # bytes of a file that one task takes in: about 700,000 rows of CSV
 _AT_ONCE = 1 << 22  # rows whose identities are settled together
-_MONTHS_AT_ONCE = 1 << 21  # incidents whose months are concluded together
+_MONTHS_AT_ONCE = 1 << 19  # incidents whose months are concluded together
 _ANSWER_S = 10  # a scheduler that is there answers sooner [s]
 _READ, _SETTLED, _COUNTED = 0.4, 0.45, 0.75  # the share of the time that is over when all is read, settled, counted [-]
 _SHEETS = ("incidents", "zone_month", "levels", "alerts", "cell_month", "cell_levels")

@@ -18,9 +18,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 
 from geo_service.errors import BadInput
+
+_COMPUTE: Any = pyarrow.compute
 
 
 def write_part(path: Path, incidents: pd.DataFrame, versions: npt.NDArray[np.void]) -> None:
@@ -42,10 +45,9 @@ def write_counts(path: Path, **frames: pd.DataFrame) -> None:
     """Lay the counted frames of a part into its spool, each in the order of its months."""
     for name, frame in frames.items():
         table = pa.Table.from_pandas(frame, preserve_index=False)
-        month = frame["month"].to_numpy(dtype=object)
-        begins = np.flatnonzero(np.append(True, month[1:] != month[:-1])[: len(month)])
-        ends = np.append(begins, len(month))[1:]
-        rows = {month[begin]: [int(begin), int(end)] for begin, end in zip(begins, ends, strict=True)}
+        runs = _COMPUTE.run_end_encode(table["month"].combine_chunks())
+        ends = runs.run_ends.to_pylist()
+        rows = dict(zip(runs.values.to_pylist(), zip([0, *ends], ends, strict=False), strict=True))
         table = table.replace_schema_metadata({**table.schema.metadata, "rows_of_month": json.dumps(rows)})
         with _whole(path.with_suffix(f".{name}")) as waiting, pa.ipc.new_file(str(waiting), table.schema) as writing:
             writing.write_table(table)

@@ -17,6 +17,8 @@ from geo_service.geography import grid
 
 ZONE_KEY = ("zone_kind", "zone_id", "month", "category")
 CELL_KEY = ("h3", "resolution", "month", "category")
+ZONE_ORDER = ("month", "zone_kind", "zone_id", "category")  # of the rows
+CELL_ORDER = ("month", "resolution", "h3", "category")
 _EARTH_M = 6_371_007.0  # radius of the sphere H3 lies on
 _WIDER_THAN_CELL_M = {7: 4_220.0, 8: 1_595.0, 9: 603.0, 10: 228.0}  # three mean edges; the widest cell has 2.3
 
@@ -59,7 +61,7 @@ def tally(
 ) -> pd.DataFrame:
     """Count incidents per zone, month and category; with `moved`, only in the zones that hold one of these too.
 
-    Columns zone_kind, zone_id, month, category, count (> 0), in the order of the key.
+    Columns zone_kind, zone_id, month, category, count (> 0), in the order of month, zone and category.
     """
     parts = by_zone(incidents, kinds, placing, moved)
     return _count(incidents, parts, ZONE_KEY) if parts else _no_counts()
@@ -71,7 +73,7 @@ def tally_cells(incidents: pd.DataFrame, moved: pd.DataFrame | None = None) -> p
     With `moved`, only in the cells that hold one of these incidents too.
     Each resolution's cell is the one that holds the point: hexagons do not nest, and the ancestor of the finest cell
     would be a neighbour for 7 points in 100 (test_philadelphia.py).
-    Columns h3 (hex text), resolution, month, category, count (> 0), in the order of the key.
+    Columns h3 (hex text), resolution, month, category, count (> 0), in the order of month, resolution, cell, category.
     """
     lon, lat = incidents["lon"].to_numpy(), incidents["lat"].to_numpy()
     here = np.flatnonzero(np.isfinite(lon))
@@ -101,13 +103,14 @@ def added(one: pd.DataFrame, other: pd.DataFrame, key: Sequence[str]) -> pd.Data
 
 
 def summed(tallied: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
-    """Add up the counts of the rows that agree in every column of a key, in the order of the key."""
+    """Add up the counts of the rows that agree in every column of a key, in the order of the key; columns stay."""
     columns = keys.of_frame(tallied, key)
     number = keys.numbered(columns)
     order = np.argsort(number)
     distinct, first = np.unique(number[order], return_index=True)
     count = np.add.reduceat(tallied["count"].to_numpy()[order], first) if len(first) else first
-    return pd.DataFrame({**keys.values_of(columns, distinct), "count": count.astype(np.int64)})
+    found = {**keys.values_of(columns, distinct), "count": count.astype(np.int64)}
+    return pd.DataFrame(found, columns=[column for column in tallied.columns if column in found])
 
 
 def changes(before: pd.DataFrame, after: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
@@ -185,12 +188,19 @@ def _parts(label: str, labels: pd.Index, place: str, held: Sequence[tuple[keys.N
 
 
 def _count(incidents: pd.DataFrame, parts: Sequence[Part], key: Sequence[str]) -> pd.DataFrame:
-    """Count the rows of each part that agree in its columns, month and category, in that order."""
+    """Count the rows of each part that agree in month, its columns and category, in that order."""
     said = keys.of_frame(incidents, ("month", "category"))
-    saying, of_row = len(said["month"].distinct) * len(said["category"].distinct), keys.numbered(said)
-    found = [np.unique(keys.numbered(part) * saying + of_row[rows], return_counts=True) for rows, part in parts]
+    columns = {"month": said["month"], **parts[0][1], "category": said["category"]}
+    found = [
+        np.unique(
+            keys.numbered({"month": said["month"].of(rows), **part, "category": said["category"].of(rows)}),
+            return_counts=True,
+        )
+        for rows, part in parts
+    ]
     number, count = (np.concatenate(side) for side in zip(*found, strict=True))
-    return pd.DataFrame({**keys.values_of({**parts[0][1], **said}, number), "count": count}, columns=[*key, "count"])
+    order = np.argsort(number, kind="stable")
+    return pd.DataFrame({**keys.values_of(columns, number[order]), "count": count[order]}, columns=[*key, "count"])
 
 
 def _no_counts() -> pd.DataFrame:

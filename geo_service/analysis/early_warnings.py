@@ -24,7 +24,7 @@ def levels(zone_months: pd.DataFrame, city: rules.Rules) -> pd.DataFrame:
 
     `zone_months` as counts.tally gives it.  Columns zone_kind, zone_id, month, count (> 0), level.
     """
-    return _levels(zone_months, LEVEL_KEY, city)
+    return _levels(zone_months, counts.ZONE_ORDER[:-1], city)
 
 
 def cell_levels(cell_months: pd.DataFrame, city: rules.Rules) -> pd.DataFrame:
@@ -35,7 +35,7 @@ def cell_levels(cell_months: pd.DataFrame, city: rules.Rules) -> pd.DataFrame:
     month = keys.coded(cell_months["month"])
     wanted = np.array([city.levels_at(m).h3_resolution for m in month.distinct], dtype=np.int64)
     at_resolution = np.flatnonzero(cell_months["resolution"].to_numpy() == wanted[month.code])
-    return _levels(cell_months.iloc[at_resolution], CELL_LEVEL_KEY, city)
+    return _levels(cell_months.iloc[at_resolution], counts.CELL_ORDER[:-1], city)
 
 
 def every_month(found: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones], months: Sequence[str]) -> pd.DataFrame:
@@ -106,10 +106,10 @@ def counted_mask(rows: pd.DataFrame, month_rules: Mapping[str, rules.Levels]) ->
     return colours[month.code, category.code]
 
 
-def _levels(tallied: pd.DataFrame, key: Sequence[str], city: rules.Rules) -> pd.DataFrame:
+def _levels(tallied: pd.DataFrame, order: Sequence[str], city: rules.Rules) -> pd.DataFrame:
     month_rules = {month: city.levels_at(month) for month in tallied["month"].unique()}
     counted = np.flatnonzero(counted_mask(tallied, month_rules))  # positions: a mask takes 4 times as long on text
-    found = counts.summed(tallied[[*key, "count"]].iloc[counted], key)
+    found = counts.summed(tallied.iloc[counted], order)
     month, count = keys.coded(found["month"]), found["count"].to_numpy()
     level = np.zeros(len(found), dtype=np.int8)
     for rule in set(month_rules.values()):

@@ -88,8 +88,8 @@ class Tally:
             return self
         more = tally(others, scope)
         return Tally(
-            counts.added(self.zone_months, more.zone_months, counts.ZONE_KEY),
-            counts.added(self.cell_months, more.cell_months, counts.CELL_KEY),
+            counts.added(self.zone_months, more.zone_months, counts.ZONE_ORDER),
+            counts.added(self.cell_months, more.cell_months, counts.CELL_ORDER),
         )
 
 

@@ -123,8 +123,8 @@ def count(incidents: pd.DataFrame, case: Case) -> Count:
     """Count the incidents of a part that hold."""
     kinds, city = sorted(case.zones), case.rules
     return Count(
-        _by_month(counts.tally(incidents, kinds, city.placing)),
-        _by_month(counts.tally_cells(incidents)),
+        counts.tally(incidents, kinds, city.placing),
+        counts.tally_cells(incidents),
         _by_month(early_warnings.first_calls(incidents, city)),
         _totals(incidents, kinds),
     )
@@ -135,15 +135,15 @@ def conclude(
 ) -> Months:
     """Say what follows for some months from the counts of all parts, laid one after another."""
     city = case.rules
-    zone_months = _by_month(counts.summed(zone_months, counts.ZONE_KEY))
-    cell_months = _by_month(counts.summed(cell_months, counts.CELL_KEY))
+    zone_months = counts.summed(zone_months, counts.ZONE_ORDER)
+    cell_months = counts.summed(cell_months, counts.CELL_ORDER)
     levels = early_warnings.every_month(early_warnings.levels(zone_months, city), case.zones, months)
     return Months(
         zone_months,
         levels,
         _by_month(early_warnings.alerts(calls, sorted(case.zones), city)),
         cell_months,
-        _by_month(early_warnings.cell_levels(cell_months, city)),
+        early_warnings.cell_levels(cell_months, city),
         _colours(levels),
     )
 

@@ -80,11 +80,11 @@ def test_categories_count_as_text_does(seed: int, count: int):
 def test_two_tallies_added_are_the_tally_of_both(seed: int, first: int, second: int):
     both = placed(seed, first + second)
     parts = both[:first], both[first:]
-    for tally, key in (
-        (lambda rows: counts.tally(rows, KINDS, RULES.placing), counts.ZONE_KEY),
-        (counts.tally_cells, counts.CELL_KEY),
+    for tally, order in (
+        (lambda rows: counts.tally(rows, KINDS, RULES.placing), counts.ZONE_ORDER),
+        (counts.tally_cells, counts.CELL_ORDER),
     ):
-        pd.testing.assert_frame_equal(counts.added(*map(tally, parts), key), tally(both))
+        pd.testing.assert_frame_equal(counts.added(*map(tally, parts), order), tally(both))
 
 
 @pytest.mark.parametrize("where", EVERYWHERE)
