@@ -2,6 +2,7 @@
 
 digest/decade     ten years of Philadelphia, 1.54 million rows, three kinds of zones, files in and files out, as whole
                   processes; the peer is peers/decade_geopandas.py.  Where the data is not, a made-up city stands in
+digest/decade_places  the same, the peer told that calls of one place need one look-up
 digest/city       the thinking alone over made-up calls: the peer only counts and colours, while ours also keeps the
                   incidents, refuses bad rows, counts H3 cells and finds the alerts
 digest/increment  500 new rows on top of a month
@@ -136,18 +137,20 @@ def race_decade(city: Decade, folder: Path, rounds: int) -> list[Row]:
     words = [word for zones in city.zones for word in ("--zones", zones)]
     command = ["-m", "geo_service", "digest", str(city.calls), "--feed", str(DECADE_FEED), *words]
     command += ["--placing", "each", "--out", str(ours)]
-    peer = [str(PEERS / "decade_geopandas.py"), str(city.calls), str(DECADE_FEED), str(theirs), *city.zones]
+    peer = [str(city.calls), str(DECADE_FEED), str(theirs), *city.zones]
     peaks: list[float] = []
 
     def run_ours() -> Path:
         peaks.append(peak_mb(command))
         return ours
 
-    def run_theirs() -> Path:
-        peak_mb(peer)
+    def run_theirs(once: str) -> Path:
+        peak_mb([str(PEERS / "decade_geopandas.py"), once, *peer])
         return theirs
 
-    rows = race_all("digest/decade", run_ours, {"geopandas": run_theirs}, same_results, rounds)
+    rows = race_all("digest/decade", run_ours, {"geopandas": lambda: run_theirs("rows")}, same_results, rounds)
+    places = {"geopandas": lambda: run_theirs("places")}
+    rows += race_all("digest/decade_places", run_ours, places, same_results, rounds)
     wall_s = cast(float, rows[0]["ours"])
     return [
         *rows,

@@ -6,6 +6,7 @@ join/oneshot       the same, from polygons to ids: everything is built anew
 join/philadelphia  1.5 million calls of ten years, 1,692 ward divisions; left out where the data is not
 join/ties          a net of squares, most points on borders and corners
 join/sectors       overlapping camera sectors, every one that sees a point
+join/tally         counts per polygon, month and category, no ids written down; geopandas joins and counts
 join/build         the time for the index over the city
 join/memory        the memory it holds
 
@@ -24,6 +25,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import geopandas
@@ -151,6 +153,27 @@ class Task:
         }
 
 
+def race_tally(shapes: np.ndarray, lon: np.ndarray, lat: np.ndarray, rng: np.random.Generator) -> list[_race.Row]:
+    """Race over the counts of each polygon in 12 months and 5 categories."""
+    groups = 12 * 5
+    group = rng.integers(0, groups, len(lon)).astype(np.int32)
+    kept = zoned(shapes)
+    frame, places = (geopandas.GeoDataFrame(geometry=these) for these in (shapely.points(lon, lat), shapes))
+
+    def theirs() -> np.ndarray:
+        hits = places.sjoin(frame.iloc[:])
+        cell = hits.index.to_numpy() * groups + group[hits["index_right"].to_numpy()]
+        return np.bincount(cell, minlength=len(shapes) * groups).reshape(-1, groups)
+
+    def same(ours: np.ndarray, counted: np.ndarray) -> str:
+        assert (ours == counted).all(), f"{int((ours != counted).sum())} of {ours.size} counts differ"
+        return f"{ours.size} counts, one by one; {int(ours.sum())} points in all"
+
+    zone_geometry.tally(kept, lon, lat, group, groups)
+    ours = partial(zone_geometry.tally, kept, lon, lat, group, groups)
+    return _race.race_all("join/tally", ours, {"geopandas": theirs}, same)
+
+
 def same_ids(ours: np.ndarray, theirs: np.ndarray) -> str:
     """Compare point by point."""
     different = int((ours != theirs).sum())
@@ -217,6 +240,7 @@ def main() -> int:
     with postgis() as server:
         rows = [row for task in lowest_of for row in task.race(server)]
         rows += Task("join/sectors", sectors(cameras, rng), *amid_sectors(few, rng)).race_pairs(server)
+    rows += race_tally(shapes, *at, rng)
     rows += [
         _race.figure("join/build", lambda: zoned(shapes).index, "ms", 1000),
         _race.measured("join/memory", zoned(shapes).index.nbytes / 1e6, "MB", 200),

@@ -4,6 +4,7 @@ Every result is written beside its final name and given it once all of them are 
 folder as it was.
 """
 
+import itertools
 import json
 import os
 import shutil
@@ -45,9 +46,9 @@ def write_counts(path: Path, **frames: pd.DataFrame) -> None:
     """Lay the counted frames of a part into its spool, each in the order of its months."""
     for name, frame in frames.items():
         table = pa.Table.from_pandas(frame, preserve_index=False)
-        runs = _COMPUTE.run_end_encode(table["month"].combine_chunks())
-        ends = runs.run_ends.to_pylist()
-        rows = dict(zip(runs.values.to_pylist(), zip([0, *ends], ends, strict=False), strict=True))
+        sizes = {run["values"]: run["counts"] for run in _COMPUTE.value_counts(table["month"]).to_pylist()}
+        ends = list(itertools.accumulate(sizes.values(), initial=0))
+        rows = dict(zip(sizes, itertools.pairwise(ends), strict=True))
         table = table.replace_schema_metadata({**table.schema.metadata, "rows_of_month": json.dumps(rows)})
         with _whole(path.with_suffix(f".{name}")) as waiting, pa.ipc.new_file(str(waiting), table.schema) as writing:
             writing.write_table(table)

@@ -1,11 +1,12 @@
 """The command `digest` as a careful analyst would write it with geopandas, pandas, pyarrow and h3ronpy.
 
-    decade_geopandas.py CALLS.csv.gz FEED.toml OUT KIND=ZONES.geojson:ID_PROPERTY ...
+    decade_geopandas.py rows|places CALLS.csv.gz FEED.toml OUT KIND=ZONES.geojson:ID_PROPERTY ...
 
 Knows the layout of the Philadelphia feed, the rules zero-incident-1, and placing `each`.  Vectorised throughout: the
 file read once by pyarrow's threads with declared types, one parsing of times, text columns that repeat held as
-categories, each distinct place looked up once (block geocodes repeat) for zones and cells alike, one sjoin a kind,
-group-bys over categories.  Leaves out what ours also writes: refused rows, a digest of each row, the summary.
+categories, one sjoin a kind, group-bys over categories.  `rows` joins every call, as sjoin is documented; `places`
+looks each distinct place up once, for zones and cells alike, since it knows that block geocodes repeat.  Leaves out
+what ours also writes: place and source category, times of occurrence, refused rows, the summary.
 """
 
 import sys
@@ -67,9 +68,13 @@ def categories(written: pd.Series, feed: Path) -> pd.Categorical:
     return pd.Categorical.from_codes(distinct.get_indexer(names)[which], distinct)
 
 
-def place(calls: pd.DataFrame, zones: dict[str, geopandas.GeoDataFrame]) -> pd.DataFrame:
+def place(calls: pd.DataFrame, zones: dict[str, geopandas.GeoDataFrame], once: str) -> pd.DataFrame:
     """Add the zone of each kind and the cell of each resolution; missing where there is none."""
-    which, places = pd.factorize(calls["lon"] + 1j * calls["lat"])
+    position = (calls["lon"] + 1j * calls["lat"]).to_numpy()
+    known = np.isfinite(position.real)
+    which, places = np.where(known, np.cumsum(known) - 1, -1), position[known]
+    if once == "places":
+        which, places = pd.factorize(position)
     lon, lat = np.real(places), np.imag(places)
     points = geopandas.GeoDataFrame(geometry=geopandas.points_from_xy(lon, lat, crs=4326))
     found = calls.copy(deep=False)
@@ -123,7 +128,7 @@ def write(folder: Path, name: str, parts: list[pd.DataFrame]) -> None:
     )
 
 
-def main(calls_file: str, feed: str, out: str, *zone_files: str) -> None:
+def main(once: str, calls_file: str, feed: str, out: str, *zone_files: str) -> None:
     """Read, think, write."""
     zones: dict[str, geopandas.GeoDataFrame] = {}
     for kind, _, file in (word.partition("=") for word in zone_files):
@@ -131,7 +136,7 @@ def main(calls_file: str, feed: str, out: str, *zone_files: str) -> None:
         frame = geopandas.read_file(path).to_crs(4326)
         frame = frame.assign(zone_id=frame[prop].astype(str))[["zone_id", "geometry"]]
         zones[kind] = frame.sort_values("zone_id", ignore_index=True)
-    calls = place(read(Path(calls_file), Path(feed)), zones)
+    calls = place(read(Path(calls_file), Path(feed)), zones, once)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     stay = ["incident_id", "called_at", "month", "category", "lon", "lat", *zones, RESOLUTIONS[-1]]

@@ -20,6 +20,7 @@ from geo_service.analysis import counts, early_warnings, intake, keys, rules
 from geo_service.analysis import incidents as incident_rows
 from geo_service.analysis.doubts import Doubts
 from geo_service.analysis.feed import Feed
+from geo_service.geography import zones as zone_geometry
 from geo_service.geography.zones import Zones
 
 DUPLICATE, NOT_YET_SAID = 1, 2  # why a row does not hold: another replaces it; it was said after `as_of`
@@ -126,7 +127,7 @@ def count(incidents: pd.DataFrame, case: Case) -> Count:
         counts.tally(incidents, kinds, city.placing),
         counts.tally_cells(incidents),
         _by_month(early_warnings.first_calls(incidents, city)),
-        _totals(incidents, kinds),
+        _totals(incidents, case.zones),
     )
 
 
@@ -156,6 +157,7 @@ def whereabouts(totals: Totals, case: Case) -> intake.Summary:
         "placed": inside,
         "outside": totals["placed", "outside"],
         "outside_by_kind": {kind: totals["located", ""] - count for kind, count in inside.items()},
+        "outside_why": {kind: {why: n for (of, why), n in sorted(totals.items()) if of == kind} for kind in inside},
         "without_coordinates": totals["placed", "waiting"],
         "unmapped": {code: count for (what, code), count in sorted(totals.items()) if what == "unmapped"},
     }
@@ -201,13 +203,17 @@ def _versions(incidents: pd.DataFrame, as_of: datetime | None) -> Versions:
     return found[np.argsort(found["id"])]
 
 
-def _totals(incidents: pd.DataFrame, kinds: Sequence[str]) -> Totals:
+def _totals(incidents: pd.DataFrame, zones: Mapping[str, Zones]) -> Totals:
     unmapped = incidents.loc[(incidents["category"] == rules.UNMAPPED).to_numpy(dtype=bool), "source_category"]
     found: Totals = Counter({("incidents", ""): len(incidents), ("located", ""): int(incidents["lon"].notna().sum())})
     for what, column in (("placed", incidents["placed"]), ("month", incidents["month"]), ("unmapped", unmapped)):
         found.update(Counter({(what, str(value)): int(number) for value, number in column.value_counts().items()}))
-    for kind in kinds:
-        found["inside", kind] = int(incidents[incident_rows.ID_COLUMN[kind]].notna().sum())
+    located = incidents["lon"].notna()
+    for kind, places in zones.items():
+        inside = incidents[incident_rows.ID_COLUMN[kind]].notna()
+        found["inside", kind] = int(inside.sum())
+        lon, lat = (incidents.loc[located & ~inside, name].to_numpy() for name in ("lon", "lat"))
+        found.update((kind, reason) for reason in zone_geometry.why_outside(places, lon, lat).tolist())
     return found
 
 

@@ -105,6 +105,15 @@ def test_the_same_follows_however_rows_are_cut(lines: list[str], cuts: list[int]
     )
 
 
+def test_a_place_outside_all_zones_of_a_kind_has_a_reason():
+    _, _, summary = digested([rows("1 2024-04-01_10:00 R 3.5 0.5\n2 2024-06-01_05:00 R 9 9")], None)
+    assert summary["outside_why"] == {
+        "communities": {"outside_bounds": 1},
+        "patrol_zones": {"outside_bounds": 1},
+        "units": {"outside_bounds": 2},
+    }
+
+
 @pytest.mark.parametrize("at_once", [1, 100])
 def test_every_zone_and_month_of_the_span_has_a_level_zeros_too(at_once: int):
     _, found, summary = digested([rows("1 2024-04-01_10:00 R 0.5 0.5\n2 2024-06-01_05:00 R 9 9")], None, at_once)

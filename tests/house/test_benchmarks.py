@@ -12,8 +12,10 @@ NAMES = sorted(path.stem for path in (HOUSE / "benchmarks").glob("[!_]*.py"))
 RACE = {"what", "peer", "ours", "theirs", "unit", "ratio", "check", "equal"}
 FIGURE = {"what", "value", "unit", "goal", "met"}
 FIXED = {  # names that others read
-    "digest": {"digest/decade", "digest/decade_wall", "digest/decade_peak", "digest/increment"},
-    "join": {"join/reused", "join/reused_1m", "join/oneshot", "join/ties", "join/sectors", "join/build", "join/memory"},
+    "digest": {"digest/decade", "digest/decade_places", "digest/decade_wall", "digest/decade_peak", "digest/increment"},
+    "join": {
+        f"join/{name}" for name in ("reused", "reused_1m", "oneshot", "ties", "sectors", "tally", "build", "memory")
+    },
     "province": {"province/two_workers", "province/rows_per_s"},
 }
 
