@@ -6,19 +6,22 @@ is concluded a few months at a time.  What a part or a month says depends on not
 results are the same row by row wherever and in whatever order it is thought about, and what a worker that died had in
 hand is thought about again.
 
-Memory: a piece of a file at work (170,000 rows), the identities of 4 million rows at 30 bytes, the counts of the months
-of half a million incidents (or of one month), and the refused rows.  The one room that knows Dask.
+Memory: two or three pieces of a file at work (80,000 rows each), the identities of 4 million rows at 30 bytes, the
+counts of the months of a quarter million incidents (or of one month) a thread, and the refused rows.
+
+The one room that knows Dask.
 """
 
 import logging
 import math
 import os
-from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -37,12 +40,14 @@ from geo_service.feeds.streams import Span
 
 _SPAN = 1 << 26  # bytes of a file that one task takes in: about 700,000 rows of CSV
 _AT_ONCE = 1 << 22  # rows whose identities are settled together
-_MONTHS_AT_ONCE = 1 << 19  # incidents whose months are concluded together
+_MONTHS_AT_ONCE = 1 << 18  # incidents whose months are concluded together
 _ANSWER_S = 10  # a scheduler that is there answers sooner [s]
 _READ, _SETTLED, _COUNTED = 0.4, 0.45, 0.75  # the share of the time that is over when all is read, settled, counted [-]
 _SHEETS = ("incidents", "zone_month", "levels", "alerts", "cell_month", "cell_levels")
 _NONE = np.empty(0, dtype=np.int64)
+_CORES = len(os.sched_getaffinity(0))
 
+T = TypeVar("T")
 R = TypeVar("R")
 Tell = Callable[[float], object]
 Rows = npt.NDArray[np.int64]
@@ -86,7 +91,7 @@ class Crew(Protocol):
 
     is_spread: bool
 
-    def map(self, task: Callable[[parts.Case, Any], R], items: Sequence[Any], tell: Tell) -> list[R]:
+    def map(self, task: Callable[[parts.Case, Any], R], items: Sequence[Any], tell: Tell) -> Iterator[R]:
         """Do a task for every item; give the answers in order, and tell the share that is done."""
         ...
 
@@ -115,7 +120,7 @@ def read_case(order: Order) -> tuple[parts.Case, list[str]]:
 def digest(order: Order, case: parts.Case, out: results.Results, crew: Crew, tell: Tell) -> Summary:
     """Digest incident files into a folder of results; give the summary."""
     spool = out.spool()
-    taken = _take_in_all(order.incidents, spool, crew, _share(tell, 0, _READ))
+    taken = _take_in_all(order.incidents, case, spool, crew, _share(tell, 0, _READ))
     sum((one.doubts for one in taken), Doubts()).check(order.feed)
     rejected = _rejected(taken)
     out.parquet("rejected", rejected)
@@ -123,10 +128,16 @@ def digest(order: Order, case: parts.Case, out: results.Results, crew: Crew, tel
     losing, dropped = _settle_all(spool, names, crew, _share(tell, _READ, _SETTLED))
     with out.sheets(_SHEETS, order.feed.city_zone, in_parts=crew.is_spread) as sheets:
         items = [(spool / name, losing.get(at, _NONE), sheets["incidents"]) for at, name in enumerate(names)]
-        totals = sum(crew.map(_count, items, _share(tell, _SETTLED, _COUNTED)), Counter())
+        totals: parts.Totals = Counter()
+        for counted, incidents in crew.map(_count, items, _share(tell, _SETTLED, _COUNTED)):
+            totals += counted
+            _put(sheets, incidents=incidents)
         groups = parts.month_groups(totals, _MONTHS_AT_ONCE)
         months = [(spool, names, group, sheets) for group in groups]
-        colours = crew.map(_conclude, months, _share(tell, _COUNTED, 1))
+        colours: list[parts.Colours] = []
+        for some, found in crew.map(_conclude, months, _share(tell, _COUNTED, 1)):
+            colours.append(some)
+            _put(sheets, **found)
     reasons = rejected["reason"].value_counts().sort_index().items()
     return {
         "rows_read": sum(one.rows_read for one in taken),
@@ -139,6 +150,13 @@ def digest(order: Order, case: parts.Case, out: results.Results, crew: Crew, tel
     }
 
 
+def _put(sheets: Mapping[str, results.Sheet], **frames: pd.DataFrame | None) -> None:
+    """Write the rows that come next of results that are one file; those in parts are there already."""
+    for name, frame in frames.items():
+        if frame is not None:
+            sheets[name].write(frame, name)
+
+
 def _share(tell: Tell, begin: float, end: float) -> Tell:
     """Tell the share of a step as one of the whole."""
     return lambda share: tell(begin + share * (end - begin))
@@ -147,17 +165,17 @@ def _share(tell: Tell, begin: float, end: float) -> Tell:
 # ---------------------------------------------------------------------------------------------------------------- read
 
 
-def _take_in_all(paths: Sequence[Path], spool: Path, crew: Crew, tell: Tell) -> list[Taken]:
-    spans = [(at, span) for at, path in enumerate(paths) for span in _cut(path, crew)]
-    items = [(spool, at, span) for at, span in _numbered(spans, crew)]
-    taken = crew.map(_take_in, items, tell)
+def _take_in_all(paths: Sequence[Path], case: parts.Case, spool: Path, crew: Crew, tell: Tell) -> list[Taken]:
+    if not crew.is_spread:
+        size = len(paths)
+        steps = [_share(tell, at / size, (at + 1) / size) for at in range(size)]
+        return [_taken(case, spool, at, Span(path), _CORES, steps[at]) for at, path in enumerate(paths)]
+    spans = [(at, span) for at, path in enumerate(paths) for span in streams.spans(path, _SPAN)]
+    taken = list(crew.map(_take_in, [(spool, at, span) for at, span in _numbered(spans, crew)], tell))
     untold = sorted({one.file for one in taken if not one.is_told})
     again = crew.map(_take_in, [(spool, at, Span(paths[at])) for at in untold], tell)
-    return sorted([one for one in taken if one.file not in untold] + again, key=lambda one: (one.file, one.span.first))
-
-
-def _cut(path: Path, crew: Crew) -> list[Span]:
-    return streams.spans(path, _SPAN) if crew.is_spread else [Span(path)]
+    taken = [*(one for one in taken if one.file not in untold), *again]
+    return sorted(taken, key=lambda one: (one.file, one.span.first))
 
 
 def _numbered(spans: Sequence[tuple[int, Span]], crew: Crew) -> Iterator[tuple[int, Span]]:
@@ -174,20 +192,28 @@ def _lines(_: parts.Case, item: tuple[int, Span]) -> int:
     return streams.count_lines(item[1])
 
 
-def _take_in(case: parts.Case, item: tuple[Path, int, Span], tell: Tell = lambda _: None) -> Taken:
-    spool, at, span = item
+def _take_in(case: parts.Case, item: tuple[Path, int, Span]) -> Taken:
+    return _taken(case, *item, threads=1, tell=lambda _: None)
+
+
+def _taken(case: parts.Case, spool: Path, at: int, span: Span, threads: int, tell: Tell) -> Taken:
+    """Read a span, and think about its pieces in some threads."""
     if not spool.is_dir():
         raise BatchFailed(f"a worker sees no folder {spool}; every worker must see --out and the files under one path")
     size = max(1, span.path.stat().st_size) if span.path.exists() else 1
+    pieces = streams.stream(span, case.feed.columns_taken, lambda passed: tell(passed / size))
+
+    def think(piece: tuple[int, pd.DataFrame]) -> tuple[str, parts.Part]:
+        name, part = f"{at:05}-{span.first:013}-{piece[0]:05}", parts.take_in(piece[1], case)
+        results.write_part(spool / name, part.incidents, part.versions)
+        return name, replace(part, incidents=part.incidents[:0], versions=part.versions[:0])
+
     names: list[str] = []
     rejected: list[pd.DataFrame] = []
     doubts, rows_read = Doubts(), 0
     try:
-        pieces = streams.stream(span, case.feed.columns_taken, lambda passed: tell(passed / size))
-        for piece in _ahead(pieces):
-            part = parts.take_in(piece, case)
-            names.append(f"{at:05}-{span.first:013}-{len(names):05}")
-            results.write_part(spool / names[-1], part.incidents, part.versions)
+        for name, part in _in_order(think, enumerate(pieces), threads):
+            names.append(name)
             rejected.append(part.rejected)
             doubts, rows_read = doubts + part.doubts, rows_read + part.rows_read
     except streams.Inseparable:
@@ -195,13 +221,16 @@ def _take_in(case: parts.Case, item: tuple[Path, int, Span], tell: Tell = lambda
     return Taken(at, span, True, names, rejected, doubts, rows_read)
 
 
-def _ahead(items: Iterator[R]) -> Iterator[R]:
-    """Give what an iterator gives, the next already being made in a thread while one is worked on."""
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = thread.submit(next, items, None)
-            yield item
+def _in_order(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
+    """Work on items in some threads, reading no further ahead; give the answers in the order of the items."""
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[R]] = deque()
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _rejected(taken: Sequence[Taken]) -> pd.DataFrame:
@@ -245,33 +274,37 @@ def _settle(_: parts.Case, item: tuple[Path, Sequence[str], int, int]) -> dict[i
 # --------------------------------------------------------------------------------------------------------------- count
 
 
-def _count(case: parts.Case, item: tuple[Path, Rows, results.Sheet]) -> parts.Totals:
-    """Count what holds of a part into the spool, while a thread writes it out."""
+def _count(case: parts.Case, item: tuple[Path, Rows, results.Sheet]) -> tuple[parts.Totals, pd.DataFrame | None]:
+    """Count what holds of a part into the spool; give also its incidents, unless each part has a file of its own."""
     path, losing, sheet = item
     incidents = results.read_part(path)
     if len(losing):
         holds = np.ones(len(incidents), dtype=bool)
         holds[losing] = False
         incidents = incidents[holds].reset_index(drop=True)
-    with ThreadPoolExecutor(1) as thread:
-        written = thread.submit(sheet.write, incidents.drop(columns="digest"), path.name)
-        counted = parts.count(incidents, case)
-        results.write_counts(path, zones=counted.zone_months, cells=counted.cell_months, calls=counted.calls)
-        written.result()
-    return counted.totals
+    counted = parts.count(incidents, case)
+    results.write_counts(path, zones=counted.zone_months, cells=counted.cell_months, calls=counted.calls)
+    incidents = incidents.drop(columns="digest")
+    if not sheet.in_parts:
+        return counted.totals, incidents
+    sheet.write(incidents, path.name)
+    return counted.totals, None
 
 
 def _conclude(
     case: parts.Case, item: tuple[Path, Sequence[str], Sequence[str], Mapping[str, results.Sheet]]
-) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
-    """Write what follows for a group of months; give the number of places by kind, month and level."""
+) -> tuple[parts.Colours, Mapping[str, pd.DataFrame]]:
+    """Say what follows for a group of months: the colours, and the rows, unless each group has files of its own."""
     spool, names, months, sheets = item
     paths = [spool / name for name in names]
     zones, cells, calls = (results.read_counts(paths, name, months) for name in ("zones", "cells", "calls"))
     found = parts.conclude(zones, cells, calls, months, case)
-    for name in _SHEETS[1:]:
-        sheets[name].write(getattr(found, name), months[0] if months else "none")
-    return found.colours
+    frames = {name: getattr(found, name) for name in _SHEETS[1:]}
+    if not sheets["levels"].in_parts:
+        return found.colours, frames
+    for name, frame in frames.items():
+        sheets[name].write(frame, months[0] if months else "none")
+    return found.colours, {}
 
 
 # ---------------------------------------------------------------------------------------------------------------- crews
@@ -279,19 +312,16 @@ def _conclude(
 
 @dataclass
 class Here:
-    """This process."""
+    """This process, in a thread a core: what takes long lets go of the interpreter's lock."""
 
     case: parts.Case
     is_spread = False
 
-    def map(self, task: Callable[..., R], items: Sequence[Any], tell: Tell) -> list[R]:
-        """Do one after the other."""
-        found: list[R] = []
-        for at, item in enumerate(items):
-            more = {"tell": lambda share, at=at: tell((at + share) / len(items))} if task is _take_in else {}
-            found.append(task(self.case, item, **more))
-            tell((at + 1) / len(items))
-        return found
+    def map(self, task: Callable[[parts.Case, Any], R], items: Sequence[Any], tell: Tell) -> Iterator[R]:
+        """Do a few at a time."""
+        for done, answer in enumerate(_in_order(partial(task, self.case), items, _CORES), 1):
+            yield answer
+            tell(done / len(items))
 
 
 class Workers:
@@ -304,14 +334,14 @@ class Workers:
         # Read there, not sent: a worker that starts later, in the place of one that died, can read it again.
         self._case = client.submit(_read_case, order)
 
-    def map(self, task: Callable[..., R], items: Sequence[Any], tell: Tell) -> list[R]:
+    def map(self, task: Callable[[parts.Case, Any], R], items: Sequence[Any], tell: Tell) -> Iterator[R]:
         """Do all at once."""
         from distributed import as_completed
 
         futures = [self._client.submit(task, self._case, item, pure=False) for item in items]
         for done, _ in enumerate(as_completed(futures), 1):
             tell(done / len(futures))
-        return self._client.gather(futures)
+        yield from self._client.gather(futures)
 
 
 def _read_case(order: Order) -> parts.Case:
@@ -342,7 +372,7 @@ def _client(address: str) -> Generator[Any]:
     if address == "local":
         quiet: Any = {"dashboard_address": ":0", "silence_logs": logging.ERROR}
         with (
-            LocalCluster(n_workers=os.cpu_count(), threads_per_worker=1, **quiet) as cluster,
+            LocalCluster(n_workers=_CORES, threads_per_worker=1, **quiet) as cluster,
             Client(cluster) as client,
         ):
             yield client

@@ -34,6 +34,7 @@ VERDICT = np.dtype([("row", "<i4"), ("verdict", "i1")])
 _HASH_KEYS = ("0123456789123456", "6543219876543210")
 
 Totals: TypeAlias = Counter[tuple[str, str]]  # such as ("inside", "units") -> how many
+Colours: TypeAlias = Mapping[str, Mapping[str, Mapping[str, int]]]  # places by kind, month and level
 Versions = npt.NDArray[np.void]
 Verdicts = npt.NDArray[np.void]
 
@@ -83,7 +84,7 @@ class Months:
     alerts: pd.DataFrame
     cell_month: pd.DataFrame
     cell_levels: pd.DataFrame
-    colours: Mapping[str, Mapping[str, Mapping[str, int]]]
+    colours: Colours
 
 
 def take_in(rows: pd.DataFrame, case: Case) -> Part:
@@ -217,7 +218,7 @@ def _totals(incidents: pd.DataFrame, zones: Mapping[str, Zones]) -> Totals:
     return found
 
 
-def _colours(levels: pd.DataFrame) -> dict[str, dict[str, dict[str, int]]]:
+def _colours(levels: pd.DataFrame) -> Colours:
     found: dict[str, dict[str, dict[str, int]]] = {}
     places = levels.groupby(["zone_kind", "month", "level"]).size().reset_index(name="places")
     for kind, month, level, number in places.itertuples(index=False):

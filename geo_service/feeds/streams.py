@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 from geo_service.errors import BadRows
 from geo_service.feeds import rows
 
-_BLOCK = 1 << 24  # bytes of CSV a piece is made of: about 170,000 rows
-_BATCH = 200_000  # rows of Parquet a piece is made of
+_BLOCK = 1 << 23  # bytes of CSV a piece is made of: about 80,000 rows
+_BATCH = 100_000  # rows of Parquet a piece is made of
 _LONGEST_FIELD = 1 << 20  # bytes; a quote that is not closed within so many is a stray one
 _KINDS = {".csv": "csv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 
