@@ -30,7 +30,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from geo_service import files, results
-from geo_service.analysis import parts, rules
+from geo_service.analysis import parts, rules, versions
 from geo_service.analysis.doubts import Doubts
 from geo_service.analysis.feed import Feed
 from geo_service.analysis.intake import Summary
@@ -141,9 +141,9 @@ def digest(order: Order, case: parts.Case, out: results.Results, crew: Crew, tel
     reasons = rejected["reason"].value_counts().sort_index().items()
     return {
         "rows_read": sum(one.rows_read for one in taken),
-        "duplicates": dropped[parts.DUPLICATE],
+        "duplicates": dropped[versions.DUPLICATE],
         "rejected": {str(reason): int(count) for reason, count in reasons},
-        "after_as_of": dropped[parts.NOT_YET_SAID],
+        "after_as_of": dropped[versions.NOT_YET_SAID],
         **parts.whereabouts(totals, case),
         "months": [month for group in groups for month in group],
         "colours": {kind: {m: n for some in colours for m, n in some.get(kind, {}).items()} for kind in case.zones},
@@ -255,7 +255,7 @@ def _settle_all(
     bits = max(0, math.ceil(math.log2(max(1, rows) / _AT_ONCE)))
     found = crew.map(_settle, [(spool, names, bucket, bits) for bucket in range(1 << bits)], tell)
     losing: dict[int, list[Rows]] = {}
-    dropped = {parts.DUPLICATE: 0, parts.NOT_YET_SAID: 0}
+    dropped = {versions.DUPLICATE: 0, versions.NOT_YET_SAID: 0}
     for bucket in found:
         for at, verdicts in bucket.items():
             losing.setdefault(at, []).append(verdicts["row"].astype(np.int64))
@@ -264,10 +264,10 @@ def _settle_all(
     return {at: np.concatenate(rows) for at, rows in losing.items()}, dropped
 
 
-def _settle(_: parts.Case, item: tuple[Path, Sequence[str], int, int]) -> dict[int, parts.Verdicts]:
+def _settle(_: parts.Case, item: tuple[Path, Sequence[str], int, int]) -> dict[int, versions.Verdicts]:
     """Settle the identities whose hash begins with the bits of a bucket; give the verdicts by part."""
     spool, names, bucket, bits = item
-    verdicts = parts.settle([results.read_versions(spool / name, bucket, bits) for name in names])
+    verdicts = versions.settle([results.read_versions(spool / name, bucket, bits) for name in names])
     return {at: found for at, found in enumerate(verdicts) if len(found)}
 
 
@@ -277,11 +277,7 @@ def _settle(_: parts.Case, item: tuple[Path, Sequence[str], int, int]) -> dict[i
 def _count(case: parts.Case, item: tuple[Path, Rows, results.Sheet]) -> tuple[parts.Totals, pd.DataFrame | None]:
     """Count what holds of a part into the spool; give also its incidents, unless each part has a file of its own."""
     path, losing, sheet = item
-    incidents = results.read_part(path)
-    if len(losing):
-        holds = np.ones(len(incidents), dtype=bool)
-        holds[losing] = False
-        incidents = incidents[holds].reset_index(drop=True)
+    incidents = versions.without(results.read_part(path), losing).reset_index(drop=True)
     counted = parts.count(incidents, case)
     results.write_counts(path, zones=counted.zone_months, cells=counted.cell_months, calls=counted.calls)
     incidents = incidents.drop(columns="digest")

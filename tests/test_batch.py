@@ -1,9 +1,12 @@
 """Batch on real Dask workers: the same rows as in one process, whatever happens to a worker; and clear refusals."""
 
+import fcntl
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -233,3 +236,16 @@ def test_the_spool_is_gone_in_the_end(desk: Desk) -> None:
     with results.folder(order.out) as out:
         assert out.spool().is_dir()
     assert not [path for path in order.out.iterdir() if path.name.startswith(".")]
+
+
+def test_a_terminal_shows_how_much_is_done_and_a_log_does_not(desk: Desk) -> None:
+    command = [sys.executable, "-m", "geo_service", "digest", *map(str, desk.incidents)]
+    command += ["--feed", str(desk.folder / "feed.toml"), "--zones", f"communities={desk.folder / 'zones.gpkg'}"]
+    command += ["--out", str(desk.folder / "out")]
+    screen, end = os.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    subprocess.run(command, stderr=end, stdout=subprocess.DEVNULL, check=True)
+    drawn = os.read(screen, 1 << 16).decode()
+    assert "还要 still" in drawn
+    assert "%|█" in drawn
+    assert subprocess.run(command, capture_output=True, check=True).stderr == b""

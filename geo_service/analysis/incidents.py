@@ -125,20 +125,6 @@ def content_digest(incidents: pd.DataFrame) -> Objects:
     return np.array([f"{value:016x}" for value in hashes.tolist()], dtype=object)
 
 
-def newest(incidents: pd.DataFrame) -> pd.DataFrame:
-    """Keep one row of each (feed, incident_id): the one updated last.
-
-    Where the source says no time of update, the one that came last.  The index keeps the order of arrival, so that rows
-    dropped can be counted and named.
-    """
-    if not incidents.duplicated(["feed", "incident_id"]).any():
-        return incidents
-    version = incidents["updated_at"].fillna(pd.Timestamp("1970-01-01", tz="UTC"))
-    order = version.argsort(kind="stable")
-    last = incidents.iloc[order].drop_duplicates(["feed", "incident_id"], keep="last")
-    return last.sort_index()
-
-
 def months(local: "pd.Series[pd.Timestamp]") -> Texts:
     """Write the month of each city-local time as "YYYY-MM"; NaT becomes missing."""
     number = (local.dt.year * 12 + (local.dt.month - 1)).to_numpy(dtype="float64", na_value=np.nan)

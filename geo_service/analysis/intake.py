@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from geo_service.analysis import counts, early_warnings, rules
+from geo_service.analysis import counts, early_warnings, rules, versions
 from geo_service.analysis import incidents as incident_rows
 from geo_service.analysis.doubts import Doubts
 from geo_service.analysis.feed import Feed
@@ -128,16 +128,16 @@ def digest(
     not one time can be read; then nothing is found.
     """
     read = incident_rows.read(rows, feed, now)
-    arrived, later = _known_by(read.incidents, as_of)
-    batch = place(incident_rows.newest(arrived).reset_index(drop=True), known.zones)
+    held, dropped = versions.holding(read.incidents, as_of)
+    batch = place(held.reset_index(drop=True), known.zones)
     batch["digest"] = incident_rows.content_digest(batch)
     (read.doubts + around(batch, known.zones)).check(feed)
     fresh = _fresh(batch, known.incidents)
     summary = {
         "rows_read": len(rows),
-        "duplicates": len(arrived) - len(batch),
+        "duplicates": dropped[versions.DUPLICATE],
         "rejected": {str(reason): int(n) for reason, n in read.rejected["reason"].value_counts().sort_index().items()},
-        "after_as_of": later,
+        "after_as_of": dropped[versions.NOT_YET_SAID],
         **_whereabouts(batch, known.zones),
         "unmapped": _unmapped(batch),
     }
@@ -238,6 +238,8 @@ def _standing(stored: pd.DataFrame, fresh: pd.DataFrame) -> tuple[pd.DataFrame, 
 
 def _former(rows: pd.DataFrame, stored: pd.DataFrame) -> npt.NDArray[np.int64]:
     """Give for each row the position of the stored one with its feed and id, -1 where there is none."""
+    if stored.empty:
+        return np.full(len(rows), -1)
     perhaps = np.flatnonzero(stored["incident_id"].isin(rows["incident_id"]))
     pairs = pd.MultiIndex.from_frame(stored[_ID].iloc[perhaps])
     at = pairs.get_indexer(pd.MultiIndex.from_frame(rows[_ID]))
@@ -246,19 +248,10 @@ def _former(rows: pd.DataFrame, stored: pd.DataFrame) -> npt.NDArray[np.int64]:
 
 def _only_in(these: pd.DataFrame, those: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
     """Give the rows of `these` whose key `those` lacks."""
+    if those.empty:
+        return these.reset_index(drop=True)
     missing = ~pd.MultiIndex.from_frame(these[list(key)]).isin(pd.MultiIndex.from_frame(those[list(key)]))
     return these[missing].reset_index(drop=True)
-
-
-def _known_by(incidents: pd.DataFrame, as_of: datetime | None) -> tuple[pd.DataFrame, int]:
-    if as_of is None:
-        return incidents, 0
-    called = (incidents["called_at"] <= pd.Timestamp(as_of)).to_numpy()
-    in_time = called & ~(incidents["updated_at"] > pd.Timestamp(as_of)).fillna(False).to_numpy(dtype=bool)
-    ids = pd.MultiIndex.from_frame(incidents[_ID])
-    # A later correction is not yet known, but the call it corrects is: keep it where no earlier version came along.
-    known = in_time | (called & ~ids.isin(ids[in_time]))
-    return incidents[known].reset_index(drop=True), int((~known).sum())
 
 
 def _fresh(batch: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:

@@ -1,9 +1,9 @@
 """Parts: a source too large for one batch, thought about part by part, with the same result however it was cut.
 
-Pure.  `take_in` reads and places the rows of one part; `settle` finds, among the identities of all parts, the rows that
-another row of the same incident replaces; `count` counts what is left of a part; `conclude` says what follows for some
-months from the counts of all parts.  Parts do not know each other, nor do months, so any number of processes may share
-the work.  Counted frames are in the order of their months.
+Pure.  `take_in` reads and places the rows of one part; which of them hold is settled among the versions of all parts
+(versions.py); `count` counts what is left of a part; `conclude` says what follows for some months from the counts of
+all parts.  Parts do not know each other, nor do months, so any number of processes may share the work.  Counted frames
+are in the order of their months.
 """
 
 from collections import Counter
@@ -13,30 +13,17 @@ from datetime import datetime
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from geo_service.analysis import counts, early_warnings, intake, keys, rules
+from geo_service.analysis import counts, early_warnings, intake, keys, rules, versions
 from geo_service.analysis import incidents as incident_rows
 from geo_service.analysis.doubts import Doubts
 from geo_service.analysis.feed import Feed
 from geo_service.geography import zones as zone_geometry
 from geo_service.geography.zones import Zones
 
-DUPLICATE, NOT_YET_SAID = 1, 2  # why a row does not hold: another replaces it; it was said after `as_of`
-
-# What is known of a row's identity: two hashes of its id (of 10^10 incidents two are taken for one once in 10^18 runs),
-# when it was said [us since 1970], its place in its part, and whether it was called and said by `as_of`.
-VERSION = np.dtype(
-    [("id", "<u8"), ("check", "<u8"), ("updated", "<i8"), ("row", "<i4"), ("called", "?"), ("said", "?")]
-)
-VERDICT = np.dtype([("row", "<i4"), ("verdict", "i1")])
-_HASH_KEYS = ("0123456789123456", "6543219876543210")
-
 Totals: TypeAlias = Counter[tuple[str, str]]  # such as ("inside", "units") -> how many
 Colours: TypeAlias = Mapping[str, Mapping[str, Mapping[str, int]]]  # places by kind, month and level
-Versions = npt.NDArray[np.void]
-Verdicts = npt.NDArray[np.void]
 
 
 @dataclass(frozen=True)
@@ -52,10 +39,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Part:
-    """One part, read and placed: every incident row in its order, their identities (VERSION), rows refused."""
+    """One part, read and placed: every incident row in its order, their versions, rows refused."""
 
     incidents: pd.DataFrame
-    versions: Versions
+    versions: versions.Versions
     rejected: pd.DataFrame
     doubts: Doubts
     rows_read: int
@@ -92,33 +79,7 @@ def take_in(rows: pd.DataFrame, case: Case) -> Part:
     read = incident_rows.read(rows, case.feed, case.now)
     placed = intake.place(read.incidents, case.zones)
     doubts = read.doubts + intake.around(placed, case.zones)
-    return Part(placed, _versions(placed, case.as_of), read.rejected, doubts, len(rows))
-
-
-def settle(versions: Sequence[Versions]) -> list[Verdicts]:
-    """Judge the rows of all parts, given in the order of their parts; give for each part the rows that do not hold.
-
-    One row of each incident holds: the one said last of those said by `as_of`; where the source says no time, the one
-    that came last.  What was said later holds only where nothing was said before; what was called later does not hold.
-    """
-    whole = np.concatenate(versions)
-    part = np.repeat(np.arange(len(versions)), [len(one) for one in versions])
-    verdict = np.where(whole["called"], 0, NOT_YET_SAID).astype(np.int8)
-    called = np.flatnonzero(whole["called"])
-    several = called[pd.Series(whole["id"][called]).duplicated(keep=False).to_numpy()]
-    these = whole[several]
-    # By incident, and within it from the row that yields first to the one that holds.
-    order = np.lexsort((these["row"], part[several], these["updated"], these["said"], these["check"], these["id"]))
-    these, several = these[order], several[order]
-    is_last = np.ones(len(these), dtype=bool)
-    is_last[:-1] = (these["id"][1:] != these["id"][:-1]) | (these["check"][1:] != these["check"][:-1])
-    holder = np.flatnonzero(is_last)[np.cumsum(is_last) - is_last]
-    verdict[several] = np.where(these["said"] < these["said"][holder], NOT_YET_SAID, DUPLICATE)
-    verdict[several[is_last]] = 0
-    lost = np.flatnonzero(verdict)
-    found = np.empty(len(lost), dtype=VERDICT)
-    found["row"], found["verdict"] = whole["row"][lost], verdict[lost]
-    return np.split(found, np.searchsorted(part[lost], np.arange(1, len(versions))))
+    return Part(placed, versions.of(placed, case.as_of), read.rejected, doubts, len(rows))
 
 
 def count(incidents: pd.DataFrame, case: Case) -> Count:
@@ -188,20 +149,6 @@ def _by_month(frame: pd.DataFrame) -> pd.DataFrame:
     if (month[1:] >= month[:-1]).all():
         return frame
     return frame.iloc[np.argsort(month, kind="stable")].reset_index(drop=True)
-
-
-def _versions(incidents: pd.DataFrame, as_of: datetime | None) -> Versions:
-    """Give the identities of incidents in the order of their hashes, so that a range of them is a slice."""
-    found = np.zeros(len(incidents), dtype=VERSION)
-    ids = incidents["incident_id"].to_numpy(dtype=object)
-    for name, key in zip(("id", "check"), _HASH_KEYS, strict=True):
-        found[name] = pd.util.hash_array(ids, hash_key=key, categorize=False)
-    updated = incidents["updated_at"]
-    found["updated"] = updated.fillna(pd.Timestamp(0, tz="UTC")).dt.as_unit("us").astype("int64")
-    found["row"] = np.arange(len(incidents))
-    found["called"] = True if as_of is None else incidents["called_at"] <= pd.Timestamp(as_of)
-    found["said"] = True if as_of is None else ~(updated > pd.Timestamp(as_of)).to_numpy(dtype=bool)
-    return found[np.argsort(found["id"])]
 
 
 def _totals(incidents: pd.DataFrame, zones: Mapping[str, Zones]) -> Totals:

@@ -13,8 +13,8 @@ have one, and so on, so that the processor fetches many cells at once instead of
 interpreter's lock; `split` runs them in as many threads as there are cores.
 
 11,000 polygons with 1.2 million vertices take 0.1 s to build and 68 MB to hold; 10 million points are looked up in
-0.14 s, on two cores (benchmarks/join.py).  Memory grows with the depth of overlaps: every cell with an edge lists all
-polygons over it, so that 300 discs of 1,000 corners each, 40 deep, hold 340 MB.
+0.14 s, on two cores (benchmarks/join.py).  Where many polygons lie over one another every cell lists all of them; cells
+are larger then, so that memory stays below 270 MB and about 60 bytes a vertex.
 """
 
 import math
@@ -35,6 +35,7 @@ __all__ = ["OUTSIDE", "PolygonIndex", "all_hits", "build", "edge_distance_m", "f
 
 _CELLS_A_VERTEX = 5  # 1, 2, 3, 5, 8 look up 10 million points in 245, 186, 162, 136, 120 ms with 33, 43, 52, 68, 90 MB
 _COARSEST, _FINEST = 32, 4096  # cells on a side
+_MOST_ENTRIES = 1 << 24  # 16 bytes each; as if every polygon filled the box around it
 _LEAST_EXTENT = 1e-9  # of the coordinates [-]: then a rounding step is less than a thousandth of a cell
 _WORTH_THREADS = 50_000  # points; below, starting threads costs more than it saves
 
@@ -76,14 +77,14 @@ class PolygonIndex:
 def build(geometry: npt.NDArray[np.object_], side: int | None = None) -> PolygonIndex:
     """Lay a grid over valid polygons and multipolygons; empty ones hold nothing.
 
-    `side` cells on a side; None chooses by the number of vertices.
+    `side` cells on a side; None chooses by the number of vertices and the depth of overlaps.
     """
     vertex, rings, polygons = _vertices(geometry)
     if not len(vertex):
         nothing, no_entry = np.full(2, OUTSIDE, dtype=np.int32), np.empty((0, 4), np.int32)
         return PolygonIndex(np.full(8, np.nan), 1, nothing, no_entry, vertex, rings, polygons)
     if side is None:
-        side = int(np.clip(math.sqrt(_CELLS_A_VERTEX * len(vertex)), _COARSEST, _FINEST))
+        side = _side(geometry, len(vertex))
     west, south, east, north = shapely.total_bounds(geometry)
     first, last = np.array([west, south]), np.array([east, north])
     least = _LEAST_EXTENT * np.abs([first, last]).max()
@@ -92,6 +93,15 @@ def build(geometry: npt.NDArray[np.object_], side: int | None = None) -> Polygon
     cell = np.full(side * side + 1, OUTSIDE, dtype=np.int32)
     entry = _swept(vertex, rings, polygons, frame, side, cell)
     return PolygonIndex(frame, side, cell, entry, vertex, rings, polygons)
+
+
+def _side(geometry: npt.NDArray[np.object_], vertices: int) -> int:
+    """Choose the cells on a side: some for each vertex, fewer where many polygons lie over one another."""
+    west, south, east, north = shapely.bounds(geometry).T
+    whole = (np.nanmax(east) - np.nanmin(west)) * (np.nanmax(north) - np.nanmin(south))
+    depth = np.nansum((east - west) * (north - south)) / whole if whole > 0 else 1.0
+    fitting = min(math.sqrt(_CELLS_A_VERTEX * vertices), math.sqrt(_MOST_ENTRIES / max(depth, 1.0)))
+    return int(np.clip(fitting, _COARSEST, _FINEST))
 
 
 def _swept(vertex: Floats, rings: Long, polygons: Long, frame: Floats, side: int, cell: Whole) -> Whole:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geo_service.analysis import intake, parts
+from geo_service.analysis import intake, parts, versions
 from geo_service.errors import BadRows
 from tests.analysis.made import RULES, feed, rows, squares
 
@@ -47,7 +47,7 @@ def digested(
     """Do what a run does: take every part in, settle, count, conclude a few months at a time."""
     this = case(as_of)
     taken = [parts.take_in(some, this) for some in raw]
-    verdicts = parts.settle([part.versions for part in taken])
+    verdicts = versions.settle([part.versions for part in taken])
     kept = [part.incidents.drop(index=lost["row"]) for part, lost in zip(taken, verdicts, strict=True)]
     counted = [parts.count(some.reset_index(drop=True), this) for some in kept]
     totals = sum((one.totals for one in counted), Counter())
@@ -64,8 +64,8 @@ def digested(
     summary = {
         **parts.whereabouts(totals, this),
         "months": [month for group in groups for month in group],
-        "duplicates": int((dropped == parts.DUPLICATE).sum()),
-        "after_as_of": int((dropped == parts.NOT_YET_SAID).sum()),
+        "duplicates": int((dropped == versions.DUPLICATE).sum()),
+        "after_as_of": int((dropped == versions.NOT_YET_SAID).sum()),
     }
     return pd.concat(kept, ignore_index=True), whole, summary
 

@@ -159,6 +159,18 @@ def test_a_hundred_thousand_points_in_threads():
     assert (zone_geometry.assign(held, lon, lat) == np.where(lowest == len(held), -1, lowest)).all()
 
 
+def test_deep_overlaps_do_not_take_more_memory_than_said(monkeypatch: pytest.MonkeyPatch):
+    middles = shapely.points(RNG.uniform(0, 1, (200, 2)))
+    held = zones({f"{i:03d}": disc for i, disc in enumerate(shapely.buffer(middles, 0.5, quad_segs=60))})
+    free = polygon_index.build(held.geometry)
+    monkeypatch.setattr(polygon_index, "_MOST_ENTRIES", 1 << 16)
+    bound = polygon_index.build(held.geometry)
+    vertices = len(bound.vertex)
+    assert bound.nbytes < 16 * (1 << 16) + 60 * vertices < free.nbytes
+    lon, lat = RNG.uniform(-0.5, 1.5, (2, 2000))
+    assert (polygon_index.first_hit(bound, lon, lat) == polygon_index.first_hit(free, lon, lat)).all()
+
+
 def test_nan_infinity_and_far_away_are_outside():
     held = zones({"a": shapely.box(0, 0, 2, 2)})
     lon = np.array([np.nan, 1.0, np.inf, -np.inf, 1e300, 1.0])
