@@ -12,7 +12,7 @@ import shapely
 
 from geo_service import demo, files
 from geo_service.analysis import incidents as reading
-from geo_service.analysis import intake, rules
+from geo_service.analysis import intake, rules, versions
 from geo_service.demo import city as whole
 from geo_service.demo import incidents, kinds, names, records
 from geo_service.errors import BadParameter
@@ -526,7 +526,7 @@ def test_a_clock_set_back_gives_nothing_and_keeps_the_cursor(live, clock):
 
 def open_counted(rows, feed, state):
     """Take rows into the state of all live calls; give the counted ones, by number."""
-    for row in reading.newest(reading.read(rows, feed, None).incidents).to_dict("records"):
+    for row in versions.holding(reading.read(rows, feed, None).incidents, None)[0].to_dict("records"):
         state[row["incident_id"]] = row
     counted = set(files.read_rules(RULES, "unit_first").levels[0].counted)
     return {number: row for number, row in state.items() if row["category"] in counted}
