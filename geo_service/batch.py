@@ -42,6 +42,7 @@ _SPAN = 1 << 26  # bytes of a file that one task takes in: about 700,000 rows of
 _AT_ONCE = 1 << 22  # rows whose identities are settled together
 _MONTHS_AT_ONCE = 1 << 18  # incidents whose months are concluded together
 _ANSWER_S = 10  # a scheduler that is there answers sooner [s]
+_FIRST_WORKER_S = 60  # workers that are being started come sooner [s]
 _READ, _SETTLED, _COUNTED = 0.4, 0.45, 0.75  # the share of the time that is over when all is read, settled, counted [-]
 _SHEETS = ("incidents", "zone_month", "levels", "alerts", "cell_month", "cell_levels")
 _NONE = np.empty(0, dtype=np.int64)
@@ -331,13 +332,15 @@ class Workers:
         self._case = client.submit(_read_case, order)
 
     def map(self, task: Callable[[parts.Case, Any], R], items: Sequence[Any], tell: Tell) -> Iterator[R]:
-        """Do all at once."""
+        """Do all at once.  Raises what the first task that fails raises."""
         from distributed import as_completed
 
         futures = [self._client.submit(task, self._case, item, pure=False) for item in items]
-        for done, _ in enumerate(as_completed(futures), 1):
+        found: dict[str, R] = {}
+        for done, (future, answer) in enumerate(as_completed(futures, with_results=True), 1):
+            found[future.key] = answer
             tell(done / len(futures))
-        yield from self._client.gather(futures)
+        yield from (found[future.key] for future in futures)
 
 
 def _read_case(order: Order) -> parts.Case:
@@ -351,14 +354,21 @@ def crew(order: Order, case: parts.Case) -> Generator[Crew]:
         yield Here(case)
         return
     from distributed import KilledWorker
+    from distributed.comm.core import CommClosedError
 
     try:
         with _client(order.dask) as client:
+            client.wait_for_workers(1, timeout=_FIRST_WORKER_S)
             yield Workers(client, order)
     except KilledWorker as error:
-        raise BatchFailed(f"workers died again and again over one part ({error}); give them more memory") from None
-    except OSError as error:
-        raise BatchFailed(f"the workers of {order.dask} were lost: {error}") from error
+        raise BatchFailed(f"workers died again and again over one task ({error}); give them more memory") from None
+    except TimeoutError:
+        raise BatchFailed(
+            f"--dask {order.dask}: no worker came within {_FIRST_WORKER_S} s; start some with `dask worker "
+            f"{order.dask}`"
+        ) from None
+    except CommClosedError as error:
+        raise BatchFailed(f"the scheduler {order.dask} was lost ({error}); nothing was written, run it again") from None
 
 
 @contextmanager

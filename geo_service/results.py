@@ -10,7 +10,7 @@ import os
 import shutil
 import threading
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -177,11 +177,13 @@ class Results:
 
     def spool(self) -> Path:
         """Give a folder for what is needed on the way only."""
+        _remove(self._spool)  # of a run that was killed
         self._spool.mkdir()
         return self._spool
 
     def _place(self, name: str) -> Path:
         waiting = self._folder / f".{name}.{os.getpid()}"
+        _remove(waiting)
         self._waiting.append((waiting, self._folder / name))
         return waiting
 
@@ -202,7 +204,7 @@ class Results:
 
 def _remove(path: Path) -> None:
     if path.is_dir():
-        shutil.rmtree(path)
+        shutil.rmtree(path, ignore_errors=True)  # a worker that was told too late to stop may still be writing
     else:
         path.unlink(missing_ok=True)
 
@@ -225,5 +227,6 @@ def folder(path: Path) -> Generator[Results]:
     except BaseException:
         writing.withdraw()
         if new:
-            path.rmdir()
+            with suppress(OSError):
+                path.rmdir()
         raise

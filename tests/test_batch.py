@@ -108,8 +108,9 @@ def same(one: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame]) -> None:
 
 
 @contextmanager
-def process(*arguments: str) -> Generator["subprocess.Popen[bytes]"]:
-    with subprocess.Popen([sys.executable, "-m", *arguments], stderr=subprocess.DEVNULL) as running:
+def process(*arguments: str, **environment: str) -> Generator["subprocess.Popen[bytes]"]:
+    command, env = [sys.executable, "-m", *arguments], {**os.environ, **environment}
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=env) as running:
         try:
             yield running
         finally:
@@ -118,11 +119,12 @@ def process(*arguments: str) -> Generator["subprocess.Popen[bytes]"]:
 
 
 @pytest.fixture
-def scheduler(tmp_path: Path) -> Iterator[str]:
-    """A scheduler on a TCP port of its own choice."""
+def scheduler(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A scheduler on a TCP port of its own choice; a parameter says how often a task's worker may die."""
     where = tmp_path / "scheduler.json"
     told = ["--scheduler-file", str(where), "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
-    with process("distributed.cli.dask_scheduler", *told):
+    may_die = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(getattr(request, "param", 3))}
+    with process("distributed.cli.dask_scheduler", *told, **may_die):
         while not where.exists() or not where.read_text():
             time.sleep(0.05)
         yield str(pd.read_json(where, typ="series")["address"])
@@ -165,6 +167,29 @@ def test_a_worker_killed_in_the_middle_changes_nothing(
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
     same(desk.rows("one"), desk.rows("spread"))
+
+
+@pytest.mark.parametrize("scheduler", [0], indirect=True)
+def test_a_task_whose_workers_die_too_often_ends_the_run(
+    desk: Desk, scheduler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "_SPAN", 30_000)
+    with worker(scheduler, desk.folder) as doomed:
+
+        def kill(share: float) -> None:
+            if doomed.poll() is None and share > 0.1:
+                os.kill(doomed.pid, signal.SIGKILL)
+
+        with pytest.raises(BatchFailed, match="workers died again and again over one task"):
+            batch.digest_files(desk.order("spread", scheduler), kill)
+    assert not (desk.folder / "spread").exists()
+
+
+def test_a_scheduler_without_workers_is_named(desk: Desk, scheduler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "_FIRST_WORKER_S", 1)
+    with pytest.raises(BatchFailed, match=f"no worker came within 1 s; start some with `dask worker {scheduler}`"):
+        batch.digest_files(desk.order("spread", scheduler))
+    assert not (desk.folder / "spread").exists()
 
 
 def test_a_worker_that_comes_late_helps(desk: Desk, scheduler: str) -> None:
