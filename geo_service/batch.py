@@ -104,6 +104,9 @@ def digest_files(order: Order, tell: Tell = lambda _: None) -> Summary:
     or none; tells the share of the work that is done.
     Raises BadRows and AxisOrder when a file or the feed file is wrong, BatchFailed when workers are lost.
     """
+    if order.dask:  # workers have a working folder of their own
+        zones = [replace(file, path=file.path.resolve()) for file in order.zones]
+        order = replace(order, incidents=[path.resolve() for path in order.incidents], zones=zones)
     case, repaired = read_case(order)
     with results.folder(order.out) as out, crew(order, case) as workers:
         summary = {**digest(order, case, out, workers, tell), "repaired": repaired}

@@ -211,6 +211,17 @@ def test_a_worker_that_comes_late_helps(desk: Desk, scheduler: str) -> None:
     same(desk.rows("one"), desk.rows("spread"))
 
 
+def test_paths_are_those_of_whoever_asks(desk: Desk, scheduler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch.digest_files(desk.order("one"))
+    with worker(scheduler, desk.folder):  # it stays in the folder where it was started
+        monkeypatch.chdir(desk.folder)
+        order = desk.order("spread", scheduler)
+        relative = [replace(file, path=Path(file.path.name)) for file in order.zones]
+        files_here = [Path(path.name) for path in order.incidents]
+        batch.digest_files(replace(order, incidents=files_here, zones=relative, out=Path("spread")))
+    same(desk.rows("one"), desk.rows("spread"))
+
+
 def test_quotes_over_lines_make_a_file_one_piece_of_work(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch, "_SPAN", 50_000)
     first = desk.incidents[0]
