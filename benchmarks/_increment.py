@@ -9,16 +9,15 @@ import itertools
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import date
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from benchmarks import join
+from benchmarks._made import FEED, as_rows
 from benchmarks._race import ROUNDS, Row, figure
 from geo_service import jobs
-from geo_service.analysis import feed as feeds
 from geo_service.analysis import intake
 from geo_service.geography.zones import Zones
 from geo_service.service import Service, open_service
@@ -27,24 +26,14 @@ from geo_service.settings import Settings
 PLACES = {"communities": 10_000, "units": 961, "patrol_zones": 64}
 MONTH, BATCH = 30_000, 500  # rows
 THINKING_MS, COMMITTED_MS = 200, 400
-CODES = {"01": "robbery", "02": "snatching", "03": "theft", "04": "dispute", "05": "traffic"}
-FEED = feeds.parse(
-    {
-        "id": "increment",
-        "crs": "EPSG:4326",
-        "columns": {"id": "id", "called_at": "at", "category": "code", "lon": "lon", "lat": "lat"},
-        "time": {"zone": "Asia/Shanghai", "format": "%Y-%m-%d %H:%M:%S"},
-        "categories": [{"valid_from": date(2000, 1, 1), "map": CODES}],
-    },
-    PurePath("increment.toml"),
-)
 
 
 def rows(small: bool) -> list[Row]:
     """Give both figures; small: on a tenth of the month."""
     rng = np.random.default_rng(11)
     month = MONTH // 10 if small else MONTH
-    calls = a_month_of_calls(month + (ROUNDS + 1) * BATCH, rng)
+    count = month + (ROUNDS + 1) * BATCH
+    calls = as_rows(count, "2025-12-01", "2026-01-01", *join.points_of(count, rng), rng)
     batches = [calls[at : at + BATCH] for at in range(month, len(calls), BATCH)]
     with city(rng) as service:
         jobs.load_incidents(service, FEED, calls[:month])
@@ -67,23 +56,6 @@ def committed(service: Service, batches: list[pd.DataFrame]) -> Row:
     jobs.load_incidents(service, FEED, next(fresh))
     return figure(
         "digest/increment_committed", lambda: jobs.load_incidents(service, FEED, next(fresh)), "ms", COMMITTED_MS
-    )
-
-
-def a_month_of_calls(count: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Give raw rows of one month in the order of their calls, all over the city and a little beyond its zones."""
-    lon, lat = join.points_of(count, rng)
-    at = pd.Timestamp("2025-12-01") + pd.to_timedelta(np.sort(rng.integers(0, 31 * 86_400, count)), unit="s")
-    return pd.DataFrame(
-        {
-            "id": [f"{number:09d}" for number in range(count)],
-            "at": at.strftime("%Y-%m-%d %H:%M:%S"),
-            "code": rng.choice(list(CODES), count),
-            "lon": lon.round(6).astype(str),
-            "lat": lat.round(6).astype(str),
-            "_source": "made",
-            "_row": np.arange(1, count + 1),
-        }
     )
 
 

@@ -15,37 +15,24 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from pathlib import Path, PurePath
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import cast
 
 import geopandas
 import numpy as np
 import pandas as pd
-import shapely
 
 from benchmarks import _increment
+from benchmarks._made import CODES, FEED, calls, net
 from benchmarks._peers import CRIME, HOUSE, PEERS
 from benchmarks._race import ROUNDS, Row, arguments, measured, race, race_all, report
 from geo_service import files
-from geo_service.analysis import feed as feeds
 from geo_service.analysis import intake
 from geo_service.geography.zones import Zones
 
-WEST, SOUTH, SIDE_DEG = 116.0, 35.0, 1.0
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = ["zone_kind", "zone_id", "month"]
-CODES = {"01": "robbery", "02": "snatching", "03": "theft", "04": "dispute", "05": "traffic"}
-FEED = feeds.parse(
-    {
-        "id": "made",
-        "crs": "EPSG:4326",
-        "columns": {"id": "id", "called_at": "at", "category": "code", "lon": "lon", "lat": "lat"},
-        "time": {"zone": "Asia/Shanghai", "format": "%Y-%m-%d %H:%M:%S"},
-        "categories": [{"valid_from": date(2000, 1, 1), "map": CODES}],
-    },
-    PurePath("made.toml"),
-)
 RULES = files.read_rules(files.shipped("rules"), "each")
 DECADE_FEED = files.shipped("rules") / "feeds" / "philadelphia.toml"
 RESULTS = {  # each file's key
@@ -56,35 +43,6 @@ RESULTS = {  # each file's key
     "cell_month": ["h3", "resolution", "month", "category"],
     "cell_levels": ["h3", "resolution", "month"],
 }
-
-
-def net(kind: str, across: int, corners: int, rng: np.random.Generator) -> Zones:
-    """Give across x across many-cornered blobs that leave streets between them."""
-    step = SIDE_DEG / across
-    x, y = (axis.ravel() for axis in np.meshgrid(*[(np.arange(across) + 0.5) * step] * 2))
-    turn = np.linspace(0, 2 * np.pi, corners, endpoint=False)
-    radius = step * rng.uniform(0.36, 0.49, (across * across, corners))
-    rings = np.stack([WEST + x[:, None] + radius * np.cos(turn), SOUTH + y[:, None] + radius * np.sin(turn)], axis=-1)
-    ids = np.array([f"{kind[0]}{number:06d}" for number in range(across * across)], dtype=object)
-    blank = np.full(len(ids), "", dtype=object)
-    return Zones(kind, ids, blank, blank, np.array(shapely.polygons(rings), dtype=object))
-
-
-def calls(count: int, first: str, last: str, rng: np.random.Generator) -> pd.DataFrame:
-    """Give raw rows as a source would: text only."""
-    begin, end = (pd.Timestamp(day).value // 10**9 for day in (first, last))
-    at = pd.to_datetime(np.sort(rng.integers(begin, end, count)), unit="s").strftime("%Y-%m-%d %H:%M:%S")
-    return pd.DataFrame(
-        {
-            "id": [f"{number:09d}" for number in range(count)],
-            "at": at,
-            "code": rng.choice(list(CODES), count),
-            "lon": (WEST + SIDE_DEG * rng.random(count)).round(6).astype(str),
-            "lat": (SOUTH + SIDE_DEG * rng.random(count)).round(6).astype(str),
-            "_source": "made",
-            "_row": np.arange(1, count + 1),
-        }
-    )
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
-import shapely
 
+from benchmarks._made import net
 from benchmarks._race import Row, report
 from geo_service import batch, files
 
-WEST, SOUTH, SIDE_DEG = 115.0, 34.0, 4.0
+PROVINCE = WEST, SOUTH, SIDE_DEG = 115.0, 34.0, 4.0
 FEED = """
 id = "province"
 crs = "EPSG:4326"
@@ -46,17 +46,6 @@ map = { "01" = "robbery", "02" = "snatching", "03" = "theft", "04" = "dispute", 
 """
 ROADS = pa.array([f"Road {number}" for number in range(100_000)])
 MONTHS = pd.period_range("2024-01", "2025-12", freq="M")
-
-
-def net(path: Path, across: int, corners: int, rng: np.random.Generator) -> None:
-    """Write across x across many-cornered blobs that leave streets between them."""
-    step = SIDE_DEG / across
-    x, y = (axis.ravel() for axis in np.meshgrid(*[(np.arange(across) + 0.5) * step] * 2))
-    turn = np.linspace(0, 2 * np.pi, corners, endpoint=False)
-    radius = step * rng.uniform(0.36, 0.49, (across * across, corners))
-    rings = np.stack([WEST + x[:, None] + radius * np.cos(turn), SOUTH + y[:, None] + radius * np.sin(turn)], axis=-1)
-    ids = [f"{path.stem[0]}{number:06d}" for number in range(across * across)]
-    geopandas.GeoDataFrame({"zone_id": ids}, geometry=shapely.polygons(rings), crs=4326).to_parquet(path)
 
 
 def calls(path: Path, month: pd.Period, count: int, first: int, rng: np.random.Generator) -> None:
@@ -84,7 +73,9 @@ def make(folder: Path, count: int, across: int) -> list[Path]:
     (folder / "feed.toml").write_text(FEED)
     for kind, share, corners in (("communities", 1.0, 20), ("units", 0.316, 20), ("patrol_zones", 0.1, 60)):
         if not (folder / f"{kind}.parquet").exists():
-            net(folder / f"{kind}.parquet", max(2, int(across * share)), corners, rng)
+            places = net(kind, max(2, int(across * share)), corners, rng, PROVINCE)
+            frame = geopandas.GeoDataFrame({"zone_id": places.ids}, geometry=places.geometry, crs=4326)
+            frame.to_parquet(folder / f"{kind}.parquet")
     a_month = count // len(MONTHS)
     paths = [folder / f"calls-{month}.csv" for month in MONTHS]
     for at, (path, month) in enumerate(zip(paths, MONTHS, strict=True)):

@@ -30,7 +30,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from geo_service import files, results
-from geo_service.analysis import parts, rules, versions
+from geo_service.analysis import parts, rules, totals, versions
 from geo_service.analysis.doubts import Doubts
 from geo_service.analysis.feed import Feed
 from geo_service.analysis.intake import Summary
@@ -132,11 +132,11 @@ def digest(order: Order, case: parts.Case, out: results.Results, crew: Crew, tel
     losing, dropped = _settle_all(spool, names, crew, _share(tell, _READ, _SETTLED))
     with out.sheets(_SHEETS, order.feed.city_zone, in_parts=crew.is_spread) as sheets:
         items = [(spool / name, losing.get(at, _NONE), sheets["incidents"]) for at, name in enumerate(names)]
-        totals: parts.Totals = Counter()
+        whole: totals.Totals = Counter()
         for counted, incidents in crew.map(_count, items, _share(tell, _SETTLED, _COUNTED)):
-            totals += counted
+            whole += counted
             _put(sheets, incidents=incidents)
-        groups = parts.month_groups(totals, _MONTHS_AT_ONCE)
+        groups = parts.month_groups(whole, _MONTHS_AT_ONCE)
         months = [(spool, names, group, sheets) for group in groups]
         colours: list[parts.Colours] = []
         for some, found in crew.map(_conclude, months, _share(tell, _COUNTED, 1)):
@@ -148,7 +148,7 @@ def digest(order: Order, case: parts.Case, out: results.Results, crew: Crew, tel
         "duplicates": dropped[versions.DUPLICATE],
         "rejected": {str(reason): int(count) for reason, count in reasons},
         "after_as_of": dropped[versions.NOT_YET_SAID],
-        **parts.whereabouts(totals, case),
+        **totals.told(whole, case.zones),
         "months": [month for group in groups for month in group],
         "colours": {kind: {m: n for some in colours for m, n in some.get(kind, {}).items()} for kind in case.zones},
     }
@@ -278,7 +278,7 @@ def _settle(_: parts.Case, item: tuple[Path, Sequence[str], int, int]) -> dict[i
 # --------------------------------------------------------------------------------------------------------------- count
 
 
-def _count(case: parts.Case, item: tuple[Path, Rows, results.Sheet]) -> tuple[parts.Totals, pd.DataFrame | None]:
+def _count(case: parts.Case, item: tuple[Path, Rows, results.Sheet]) -> tuple[totals.Totals, pd.DataFrame | None]:
     """Count what holds of a part into the spool; give also its incidents, unless each part has a file of its own."""
     path, losing, sheet = item
     incidents = versions.without(results.read_part(path), losing).reset_index(drop=True)

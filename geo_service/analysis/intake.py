@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from geo_service.analysis import counts, early_warnings, rules, versions
+from geo_service.analysis import counts, early_warnings, rules, totals, versions
 from geo_service.analysis import incidents as incident_rows
 from geo_service.analysis.doubts import Doubts
 from geo_service.analysis.feed import Feed
@@ -138,8 +138,7 @@ def digest(
         "duplicates": dropped[versions.DUPLICATE],
         "rejected": {str(reason): int(n) for reason, n in read.rejected["reason"].value_counts().sort_index().items()},
         "after_as_of": dropped[versions.NOT_YET_SAID],
-        **_whereabouts(batch, known.zones),
-        "unmapped": _unmapped(batch),
+        **totals.told(totals.of(batch, known.zones), known.zones),
     }
     return _found(fresh, read.rejected, known, summary)
 
@@ -152,7 +151,9 @@ def restate(known: Known) -> Found:
     placed = place(known.incidents, known.zones)
     nothing = Known(known.zones, known.rules)
     rejected = pd.DataFrame({column: pd.Series(dtype="str") for column in incident_rows.REJECTED_COLUMNS})
-    return _found(placed, rejected, nothing, {"restated": len(placed), **_whereabouts(placed, known.zones)})
+    return _found(
+        placed, rejected, nothing, {"restated": len(placed), **totals.told(totals.of(placed, known.zones), known.zones)}
+    )
 
 
 def place(incidents: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones]) -> pd.DataFrame:
@@ -280,21 +281,3 @@ def around(batch: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones]) -> Dou
         exchanged=int((lat.between(west, east) & lon.between(south, north)).sum()),
         located_first=f"lon {lon.iloc[0]:g}, lat {lat.iloc[0]:g}",
     )
-
-
-def _whereabouts(batch: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones]) -> Summary:
-    where = batch["placed"].value_counts()
-    placed = {kind: int(batch[incident_rows.ID_COLUMN[kind]].notna().sum()) for kind in sorted(zones)}
-    located = int(batch["lon"].notna().sum())
-    return {
-        "incidents": len(batch),
-        "placed": placed,
-        "outside": int(where.get("outside", 0)),
-        "outside_by_kind": {kind: located - count for kind, count in placed.items()},
-        "without_coordinates": int(where.get("waiting", 0)),
-    }
-
-
-def _unmapped(batch: pd.DataFrame) -> dict[str, int]:
-    codes = batch.loc[batch["category"] == rules.UNMAPPED, "source_category"]
-    return {str(code): int(count) for code, count in codes.value_counts().sort_index().items()}

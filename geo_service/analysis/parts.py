@@ -6,7 +6,6 @@ all parts.  Parts do not know each other, nor do months, so any number of proces
 are in the order of their months.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,14 +14,12 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from geo_service.analysis import counts, early_warnings, intake, keys, rules, versions
+from geo_service.analysis import counts, early_warnings, intake, keys, rules, totals, versions
 from geo_service.analysis import incidents as incident_rows
 from geo_service.analysis.doubts import Doubts
 from geo_service.analysis.feed import Feed
-from geo_service.geography import zones as zone_geometry
 from geo_service.geography.zones import Zones
 
-Totals: TypeAlias = Counter[tuple[str, str]]  # such as ("inside", "units") -> how many
 Colours: TypeAlias = Mapping[str, Mapping[str, Mapping[str, int]]]  # places by kind, month and level
 
 
@@ -59,7 +56,7 @@ class Count:
     zone_months: pd.DataFrame
     cell_months: pd.DataFrame
     calls: pd.DataFrame
-    totals: Totals
+    totals: totals.Totals
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ def count(incidents: pd.DataFrame, case: Case) -> Count:
         counts.tally(incidents, kinds, city.placing),
         counts.tally_cells(incidents),
         _by_month(early_warnings.first_calls(incidents, city)),
-        _totals(incidents, case.zones),
+        totals.of(incidents, case.zones),
     )
 
 
@@ -111,35 +108,21 @@ def conclude(
     )
 
 
-def whereabouts(totals: Totals, case: Case) -> intake.Summary:
-    """Say in plain numbers where the incidents of all parts are."""
-    inside = {kind: totals["inside", kind] for kind in sorted(case.zones)}
-    return {
-        "incidents": totals["incidents", ""],
-        "placed": inside,
-        "outside": totals["placed", "outside"],
-        "outside_by_kind": {kind: totals["located", ""] - count for kind, count in inside.items()},
-        "outside_why": {kind: {why: n for (of, why), n in sorted(totals.items()) if of == kind} for kind in inside},
-        "without_coordinates": totals["placed", "waiting"],
-        "unmapped": {code: count for (what, code), count in sorted(totals.items()) if what == "unmapped"},
-    }
-
-
-def month_groups(totals: Totals, at_once: int) -> list[list[str]]:
+def month_groups(whole: totals.Totals, at_once: int) -> list[list[str]]:
     """Put the months from the first to the last into groups of up to so many incidents, a month at the least.
 
-    >>> month_groups(Counter({("month", "2024-01"): 5, ("month", "2024-03"): 4, ("month", "2024-04"): 9}), 10)
+    >>> month_groups(totals.Totals({("month", "2024-01"): 5, ("month", "2024-03"): 4, ("month", "2024-04"): 9}), 10)
     [['2024-01', '2024-02', '2024-03'], ['2024-04']]
     """
-    there = sorted(month for what, month in totals if what == "month")
+    there = sorted(month for what, month in whole if what == "month")
     groups: list[list[str]] = [[]]
     size = 0
     for month in early_warnings.months_between(there[0], there[-1]) if there else []:
-        if groups[-1] and size + totals["month", month] > at_once:
+        if groups[-1] and size + whole["month", month] > at_once:
             groups.append([])
             size = 0
         groups[-1].append(month)
-        size += totals["month", month]
+        size += whole["month", month]
     return groups
 
 
@@ -149,20 +132,6 @@ def _by_month(frame: pd.DataFrame) -> pd.DataFrame:
     if (month[1:] >= month[:-1]).all():
         return frame
     return frame.iloc[np.argsort(month, kind="stable")].reset_index(drop=True)
-
-
-def _totals(incidents: pd.DataFrame, zones: Mapping[str, Zones]) -> Totals:
-    unmapped = incidents.loc[(incidents["category"] == rules.UNMAPPED).to_numpy(dtype=bool), "source_category"]
-    found: Totals = Counter({("incidents", ""): len(incidents), ("located", ""): int(incidents["lon"].notna().sum())})
-    for what, column in (("placed", incidents["placed"]), ("month", incidents["month"]), ("unmapped", unmapped)):
-        found.update(Counter({(what, str(value)): int(number) for value, number in column.value_counts().items()}))
-    located = incidents["lon"].notna()
-    for kind, places in zones.items():
-        inside = incidents[incident_rows.ID_COLUMN[kind]].notna()
-        found["inside", kind] = int(inside.sum())
-        lon, lat = (incidents.loc[located & ~inside, name].to_numpy() for name in ("lon", "lat"))
-        found.update((kind, reason) for reason in zone_geometry.why_outside(places, lon, lat).tolist())
-    return found
 
 
 def _colours(levels: pd.DataFrame) -> Colours:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geo_service.analysis import intake, parts, versions
+from geo_service.analysis import intake, parts, totals, versions
 from geo_service.errors import BadRows
 from tests.analysis.made import RULES, feed, rows, squares
 
@@ -50,9 +50,9 @@ def digested(
     verdicts = versions.settle([part.versions for part in taken])
     kept = [part.incidents.drop(index=lost["row"]) for part, lost in zip(taken, verdicts, strict=True)]
     counted = [parts.count(some.reset_index(drop=True), this) for some in kept]
-    totals = sum((one.totals for one in counted), Counter())
+    whole_of = sum((one.totals for one in counted), Counter())
     found: list[parts.Months] = []
-    groups = parts.month_groups(totals, at_once)
+    groups = parts.month_groups(whole_of, at_once)
     for months in groups:
         names = ("zone_months", "cell_months", "calls")
         laid = [pd.concat([getattr(one, name) for one in counted], ignore_index=True) for name in names]
@@ -62,7 +62,7 @@ def digested(
     whole = {name: pd.concat([getattr(some, name) for some in found], ignore_index=True) for name in names}
     dropped = np.concatenate(verdicts)["verdict"]
     summary = {
-        **parts.whereabouts(totals, this),
+        **totals.told(whole_of, this.zones),
         "months": [month for group in groups for month in group],
         "duplicates": int((dropped == versions.DUPLICATE).sum()),
         "after_as_of": int((dropped == versions.NOT_YET_SAID).sum()),
@@ -97,7 +97,7 @@ def test_the_same_follows_however_rows_are_cut(lines: list[str], cuts: list[int]
         pd.testing.assert_frame_equal(found[name], by_month(wanted), check_index_type=False)
     coloured = found["levels"][found["levels"]["count"] > 0].reset_index(drop=True)
     pd.testing.assert_frame_equal(coloured, by_month(batch.levels), check_index_type=False)
-    for name in ("incidents", "placed", "outside", "outside_by_kind", "without_coordinates", "unmapped"):
+    for name in ("incidents", "placed", "outside", "outside_by_kind", "outside_why", "without_coordinates", "unmapped"):
         assert summary[name] == batch.summary[name], name
     assert (summary["duplicates"], summary["after_as_of"]) == (
         batch.summary["duplicates"],

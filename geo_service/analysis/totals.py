@@ -1,0 +1,46 @@
+"""Totals: where the incidents of a batch or a part are, in plain numbers that add up.
+
+Pure.  What a summary tells is made of their sum, so it does not hang on how the rows were cut.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import pandas as pd
+
+from geo_service.analysis import incidents as incident_rows
+from geo_service.analysis import rules
+from geo_service.geography import zones as zone_geometry
+from geo_service.geography.zones import Zones
+
+Totals: TypeAlias = Counter[tuple[str, str]]  # such as ("inside", "units") -> how many
+
+
+def of(incidents: pd.DataFrame, zones: Mapping[str, Zones]) -> Totals:
+    """Count placed incidents by where they are, month, and the codes that no category fits."""
+    unmapped = incidents.loc[(incidents["category"] == rules.UNMAPPED).to_numpy(dtype=bool), "source_category"]
+    found: Totals = Counter({("incidents", ""): len(incidents), ("located", ""): int(incidents["lon"].notna().sum())})
+    for what, column in (("placed", incidents["placed"]), ("month", incidents["month"]), ("unmapped", unmapped)):
+        found.update(Counter({(what, str(value)): int(number) for value, number in column.value_counts().items()}))
+    located = incidents["lon"].notna()
+    for kind, places in zones.items():
+        inside = incidents[incident_rows.ID_COLUMN[kind]].notna()
+        found["inside", kind] = int(inside.sum())
+        lon, lat = (incidents.loc[located & ~inside, name].to_numpy() for name in ("lon", "lat"))
+        found.update((kind, reason) for reason in zone_geometry.why_outside(places, lon, lat).tolist())
+    return found
+
+
+def told(totals: Totals, zones: Mapping[str, Zones]) -> Mapping[str, object]:
+    """Say them as a summary does: JSON-able, kinds and codes in order."""
+    inside = {kind: totals["inside", kind] for kind in sorted(zones)}
+    return {
+        "incidents": totals["incidents", ""],
+        "placed": inside,
+        "outside": totals["placed", "outside"],
+        "outside_by_kind": {kind: totals["located", ""] - count for kind, count in inside.items()},
+        "outside_why": {kind: {why: n for (of, why), n in sorted(totals.items()) if of == kind} for kind in inside},
+        "without_coordinates": totals["placed", "waiting"],
+        "unmapped": {code: count for (what, code), count in sorted(totals.items()) if what == "unmapped"},
+    }
