@@ -21,6 +21,14 @@ def draw(picture: str) -> dict[str, Place]:
     }
 
 
+def draw_m(picture: str, step_m: float = 100.0) -> dict[str, Place]:
+    """Give x, y in metres of every letter of a text map; the first letter's row and column begin at 0, 0."""
+    return {
+        letter: (round((lon - 116.0) / _STEP_DEG) * step_m, round((lat - 35.0) / _STEP_DEG) * step_m)
+        for letter, (lon, lat) in draw(picture).items()
+    }
+
+
 def polygon(at: dict[str, Place], corners: str) -> shapely.Polygon:
     """Draw a polygon through lettered corners."""
     return shapely.Polygon([at[corner] for corner in corners])
