@@ -47,7 +47,7 @@ _OUTLIERS = 0.05  # share of records whose text and coordinate mean different pl
 _ELSEWHERE_M = 5000.0  # radius over which those are spread evenly [m]
 _MOST = 6.0  # log-odds that one record may bring: two must agree before anything is decided
 _COORDINATE_M = 10.0  # a coordinate's own noise, one axis [m]
-_SIGMA = 1 / 1.51  # standard deviation on one axis of the radius that holds 68 %, in two dimensions [-]
+_SIGMA = 1 / 2.146  # standard deviation on one axis of the radius that holds 90 %, in two dimensions [-]
 _AGREES = 5.0  # distance up to which text and coordinate agree, in standard deviations
 _EXPLAINS = 3.0  # distance up to which another datum explains a disagreement, in standard deviations
 _SHARED = 3  # places named by texts at one very coordinate, from which on it is nobody's own
@@ -254,7 +254,7 @@ def weigh(lon: Floats, lat: Floats, text_lon: Floats, text_lat: Floats, text_unc
     """Weigh each datum by how far it puts a record's coordinate from the place its text names.
 
     `lon`, `lat` are the degrees as the source sent them, `text_lon`, `text_lat` the geocoded text in WGS 84 with the
-    radius that holds it with 68 % [m].  Under the right datum the residual is normal; one record in twenty speaks of
+    radius that holds it with 90 % [m].  Under the right datum the residual is normal; one record in twenty speaks of
     another place, anywhere within 5 km.  That bounds what such a caller can say, and a record's whole say is bounded
     by 6: at least two records must agree.  Without coordinate or text a record counts for nothing.
 
@@ -442,7 +442,7 @@ def explain_disagreement(
     """Say of each record why its coordinate and its text mean different places.
 
     `lon`, `lat` are WGS 84, read from the source's `system`; the text's place is WGS 84 with the radius that holds it
-    with 68 % [m].  `same` is what is known of repeated coordinates (see `repeats`).  Kinds, the first that holds:
+    with 90 % [m].  `same` is what is known of repeated coordinates (see `repeats`).  Kinds, the first that holds:
 
         ""             they agree within five standard deviations, or one of the two is missing
         default_point  the coordinate is a declared default, or its texts lie farther off than any base station reaches

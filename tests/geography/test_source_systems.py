@@ -121,7 +121,7 @@ def sources(
     away = 10 ** rng.uniform(2, 4, n)
     east, north = np.where(out, away * np.cos(turn), east), np.where(out, away * np.sin(turn), north)
     sent = crs.from_wgs84(text_lon + east / M_LON, text_lat + north / M_LAT, datum)
-    return source_systems.weigh(sent[0], sent[1], text_lon, text_lat, 1.51 * sigma)
+    return source_systems.weigh(sent[0], sent[1], text_lon, text_lat, 2.146 * sigma)
 
 
 def decisions(weights: source_systems.Weights, records: int) -> dict[str, int]:
@@ -244,7 +244,7 @@ def known(places: int, spread_m: float, is_default: bool = False) -> Repeats:
 def test_a_disagreement_has_one_kind():
     assert explained(LON, LAT) == ""
     assert explained(LON + 40 / M_LON, LAT) == ""
-    assert explained(LON + 5 * 150 / M_LON, LAT, radius_m=300.0) == ""
+    assert explained(LON + 5 * 139 / M_LON, LAT, radius_m=300.0) == ""
     assert explained(np.nan, LAT) == ""
     assert explained(LON, LAT, radius_m=np.nan) == ""
     assert explained(LON + 0.03, LAT) == "elsewhere"
@@ -264,7 +264,7 @@ def test_a_vague_text_is_never_explained_by_a_datum():
     """A village known to 800 m cannot tell 500 m of offset from a caller who stands elsewhere."""
     east = np.linspace(0.0, 8_000.0, 200)
     kinds = source_systems.explain_disagreement(
-        LON + east / M_LON, np.full(200, LAT), np.full(200, LON), np.full(200, LAT), np.full(200, 1_000.0)
+        LON + east / M_LON, np.full(200, LAT), np.full(200, LON), np.full(200, LAT), np.full(200, 1_500.0)
     )
     assert set(kinds.tolist()) == {"", "elsewhere"}
 
