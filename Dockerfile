@@ -14,7 +14,7 @@ RUN python3 -m venv /opt/geo_service \
     && /opt/geo_service/bin/pip install --no-cache-dir --no-deps --require-hashes -r /tmp/wheel/requirements.txt \
     && /opt/geo_service/bin/pip install --no-cache-dir --no-deps --no-index /tmp/wheel/*.whl \
     && rm -rf /tmp/wheel \
-    && /opt/geo_service/bin/python -c 'from geo_service.geography import polygon_index; polygon_index.warm_up()'
+    && /opt/geo_service/bin/python -c 'from geo_service.geography import polygon_index, roads; from geo_service.geography.addresses import similar; polygon_index.warm_up(), roads.warm_up(), similar.warm_up()'
 ENV PATH=/opt/geo_service/bin:$PATH
 USER geo_service
 EXPOSE 8080

@@ -130,6 +130,34 @@ def cut(line, from_m, to_m, vertex, along, lines):
 
 
 @_kernel
+def cuts(which, from_m, to_m, vertex, along, lines):
+    """Give the coordinates of many parts of lines, one after the other, and how many each part has."""
+    most = 0
+    for i in range(which.size):
+        most += lines[which[i] + 1] - lines[which[i]] + 2
+    found, sizes, n = np.empty((most, 2)), np.empty(which.size, np.int64), 0
+    for i in range(which.size):
+        part = cut(which[i], from_m[i], to_m[i], vertex, along, lines)
+        found[n : n + len(part)] = part
+        sizes[i] = len(part)
+        n += len(part)
+    return found[:n].copy(), sizes
+
+
+@_kernel
+def united(edge, from_m, to_m):
+    """Unite intervals of each edge that touch; they come, and are left, in the order of edge and from_m."""
+    n = 0
+    for i in range(edge.size):
+        if n and edge[n - 1] == edge[i] and from_m[i] <= to_m[n - 1]:
+            to_m[n - 1] = max(to_m[n - 1], to_m[i])
+        else:
+            edge[n], from_m[n], to_m[n] = edge[i], from_m[i], to_m[i]
+            n += 1
+    return n
+
+
+@_kernel
 def _kept(path, n, x, y):
     """Write a point of a path when there is room; give the number of its points with this one."""
     if n < len(path):

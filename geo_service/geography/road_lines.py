@@ -49,11 +49,12 @@ def single(lines: Objects) -> tuple[Objects, Whole]:
     for wrong in np.flatnonzero(~np.isin(kinds, (-1, 1, 5))).tolist():
         kind = shapely.GeometryType(int(kinds[wrong])).name
         raise BadInput(f"line {wrong} is a {kind}; roads are LineStrings or MultiLineStrings")
-    part, row = shapely.get_parts(lines, return_index=True)
-    length = shapely.length(part)
-    if not np.isfinite(length).all():
-        raise BadInput(f"line {row[~np.isfinite(length)][0]} has a coordinate that is not finite")
-    return part[length > 0], row[length > 0]
+    vertex, line = shapely.get_coordinates(lines, return_index=True)
+    for wrong in line[~np.isfinite(vertex).all(axis=1)].tolist():
+        raise BadInput(f"line {wrong} has a coordinate that is not finite")
+    part, row = shapely.get_parts(shapely.remove_repeated_points(lines), return_index=True)
+    long = shapely.length(part) > 0
+    return part[long], row[long]
 
 
 def joined(part: Objects, tolerance_m: float = TOLERANCE_M) -> Joined:

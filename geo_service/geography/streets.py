@@ -156,8 +156,8 @@ class Streets(Sequence[Street]):
 
     @cached_property
     def _near(self) -> tuple[shapely.STRtree, Whole]:
-        pieces, street = chunks(self)
-        return shapely.STRtree(pieces), street
+        lines, street = pieces(self)
+        return shapely.STRtree(lines), street
 
     def nearest(self, x: Metres, y: Metres) -> tuple[Whole, Metres]:
         """Give for each point the nearest street and how far away it is [m]; -1 and NaN for NaN or without streets.
@@ -261,26 +261,19 @@ def walk(street: Street, x: float, y: float, bearing_deg: float, metres: float) 
     return Walk(x1, y1, path, left_m, foot_m, apart)
 
 
-def chunks(streets: Sequence[Street], vertices: int = 12) -> tuple[Objects, Whole]:
-    """Give the lines and links of streets in short pieces, whose boxes are small, and the street of each piece."""
-    points: list[Metres] = []
+def pieces(streets: Sequence[Street], vertices: int = 12) -> tuple[Objects, Whole]:
+    """Give the lines of streets in short pieces, whose boxes are small, and the street of each piece."""
+    points: list[Metres] = [np.empty((0, 2))]
     sizes: list[int] = []
     owner: list[int] = []
     for number, street in enumerate(streets):
-        for a, b in zip(street.lines[:-1].tolist(), street.lines[1:].tolist(), strict=True):
+        for a, b in itertools.pairwise(street.lines.tolist()):
             for begin in range(a, b - 1, vertices - 1):
                 points.append(street.vertex[begin : min(begin + vertices, b)])
                 sizes.append(len(points[-1]))
                 owner.append(number)
-    pieces = cast(
-        Objects,
-        shapely.linestrings(
-            np.concatenate([np.empty((0, 2)), *points]), indices=np.repeat(np.arange(len(sizes)), sizes)
-        ),
-    )
-    links = [street.links for street in streets]
-    link_owner = np.repeat(np.arange(len(links)), [len(link) for link in links])
-    return np.concatenate([pieces, *links]), np.concatenate([np.array(owner, dtype=np.int64), link_owner])
+    found = shapely.linestrings(np.concatenate(points), indices=np.repeat(np.arange(len(sizes)), sizes))
+    return cast(Objects, found), np.array(owner, dtype=np.int64)
 
 
 def _together(part: Objects, key: npt.NDArray[np.generic], gap_m: float) -> Whole:

@@ -1,4 +1,5 @@
 import math
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geo_service.demo import city
 from geo_service.errors import BadInput, BadParameter
 from geo_service.geography import streets
 from geo_service.geography.streets import Street, Streets
@@ -307,3 +309,23 @@ c       d
     which, away = city.nearest(np.array([100.0, 100.0, 100.0, np.nan]), np.array([-20.0, -50.0, -70.0, 0.0]))
     assert which.tolist() == [0, 0, 1, -1]
     assert away[:3].tolist() == [20.0, 50.0, 30.0]
+
+
+# --- a city --------------------------------------------------------------------------------------------------------
+
+
+def test_in_the_made_up_city_one_walks_each_road_from_end_to_end():
+    roads = city.build(0.1, until=datetime(2026, 3, 1, tzinfo=UTC)).roads.to_crs(4548)
+    lines, names = np.array(roads.geometry.values), roads["name"].to_numpy(object)
+    every = Streets.of(lines, names, roads["width_m"].to_numpy() / 2)
+    assert len(every) >= len(set(names))
+    for line, number, width in zip(lines, every.member.tolist(), roads["width_m"], strict=True):
+        if number < 0:
+            assert line.length < 1.0
+            continue
+        street, (x, y) = every[number], line.coords[0]
+        ahead = line.interpolate(min(80.0, line.length))
+        there = streets.walk(street, x, y, math.degrees(math.atan2(ahead.x - x, ahead.y - y)), line.length)
+        assert (there.x, there.y) == pytest.approx(line.coords[-1], abs=1.0)
+        assert street.half_width_m == pytest.approx(width / 2)
+        assert there.left_m == pytest.approx(0.0, abs=1.0)
