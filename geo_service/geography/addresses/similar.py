@@ -85,7 +85,7 @@ class SimilarNames:
     def find(
         self, text: str, begin: int, end: int, *, groups: int = ALL, most: int = 8, least: float = 0.5
     ) -> list[Similar]:
-        """Give up to `most` names that a part of text[begin:end] may stand for, best first.
+        """Give up to `most` names, 32 at the most, that a part of text[begin:end] may stand for, best first.
 
         Best is what explains most of the text: the name's length less twice its cost.  Names less similar than `least`,
         and of none of the groups, are left out.  The text is plain, as the names are.
@@ -145,7 +145,7 @@ def align(name: str, text: str, begin: int, end: int) -> list[Repair]:
 
 
 def warm_up() -> None:
-    """Compile every kernel, or load it from disk, by using it once: 8 s the first time, then 0.3 s.
+    """Compile every kernel, or load it from disk, by using it once: 6 s the first time, then 0.6 s.
 
     For an installer to call, so that no first request waits.
     """
@@ -209,7 +209,7 @@ def _indexed(names: Sequence[str], group: npt.NDArray[np.int64]) -> kernels.Inde
     rarity = np.log(1 + len(names) / size)
     total = np.bincount(posting, np.repeat(rarity, size), len(names))
     start, short = np.append(begin, len(entry)).astype(np.int32), posting.astype(np.int32)
-    floats = rarity.astype(np.float32), np.maximum(total, 1e-6).astype(np.float32)
+    floats = rarity.astype(np.float32), (1 / np.maximum(total, 1e-6)).astype(np.float32)
     return kernels.Index(code, first, group, number, trait, alike, slot_key, slot_list, start, short, *floats)
 
 

@@ -39,8 +39,8 @@ class Index(NamedTuple):
 
     Name i is `code` from first[i] to first[i + 1] and belongs to the groups of the bits of group[i].  A character that
     names have is number[character], others are 0.  `trait`, `alike`: see similar.py.  Gram slot_key[slot] has the list
-    slot_list[slot], names posting[start[list]:start[list + 1]], and the rarity[list]; total[i] is the rarity of all
-    grams of name i.
+    slot_list[slot], names posting[start[list]:start[list + 1]], and the rarity[list]; plain[i] is 1 over the rarity of
+    all grams of name i.
     """
 
     code: Whole
@@ -54,7 +54,7 @@ class Index(NamedTuple):
     start: Whole
     posting: Whole
     rarity: Floats
-    total: Floats
+    plain: Floats
 
 
 class Room(NamedTuple):
@@ -203,9 +203,9 @@ def _retrieved(n, groups, followed, index, room):
     found = 0
     for t in range(seen):
         which = touched[t]
-        value = hit[which] * hit[which] / index.total[which]  # much in common, and little not
+        value = hit[which] * hit[which] * index.plain[which]  # much in common, and little not
         hit[which] = 0
-        if (index.group[which] & groups) == 0 or (found == best.size and value <= rank[found - 1]):
+        if (found == best.size and value <= rank[found - 1]) or (index.group[which] & groups) == 0:
             continue
         at = found if found < best.size else found - 1
         while at > 0 and rank[at - 1] < value:
@@ -238,13 +238,18 @@ def _looks_like(where, other, alike):
 
 
 @_kernel
-def _aligned(code, begin, end, text, trait, alike, cost, step):
+def _aligned(code, begin, end, text, trait, alike, dearest, cost, step):
     """Fill the table of costs of a name's first i characters against what ends before the text's character j.
 
-    Free ends in the text: the first row is 0.  Optimal string alignment: what was swapped is not repaired again.
+    Free ends in the text: the first row is 0.  Optimal string alignment: what was swapped is not repaired again.  Tells
+    whether the table is full; it is left as soon as no way through the last two rows can cost `dearest` or less.
     """
     cost[0, : text.size + 1] = 0
+    row, row_before = 0, 0  # the least of each
     for i in range(1, end - begin + 1):
+        if row > dearest and row_before > dearest:
+            return False
+        row, row_before = i * MISSING, row
         a = code[begin + i - 1]
         beyond = a > _LOW
         sound, near, look = trait[a & _LOW, SOUNDS], trait[a & _LOW, NEAR], trait[a & _LOW, LOOK]
@@ -268,6 +273,8 @@ def _aligned(code, begin, end, text, trait, alike, cost, step):
             if cost[i, j - 1] + EXTRA < least:
                 least, how = cost[i, j - 1] + EXTRA, STEP_EXTRA
             cost[i, j], step[i, j] = least, how
+            row = min(row, least)
+    return True
 
 
 @_inlined
@@ -300,13 +307,16 @@ def find(text, most, least, groups, followed, index, room, out):
     for k in range(_retrieved(n, groups, followed, index, room)):
         begin, end = first[room.best[k]], first[room.best[k] + 1]
         m = end - begin
-        dearest = (1 - least) * 100 * m + 1e-6
-        if (m - text.size) * MISSING > dearest:
+        dearest = int((1 - least) * 100 * m + 1e-6)
+        if found == most:
+            dearest = min(dearest, (100 * m - out[found - 1, 4] - 1) // 2)
+        if (m - text.size) * MISSING > dearest or not _aligned(
+            code, begin, end, text, trait, alike, dearest, cost, step
+        ):
             continue
-        _aligned(code, begin, end, text, trait, alike, cost, step)
         stop = _cheapest_end(cost, m, text.size)
         value = 100 * m - 2 * cost[m, stop]
-        if cost[m, stop] > dearest or (found == most and value <= out[found - 1, 4]):
+        if cost[m, stop] > dearest:
             continue
         at = found if found < most else found - 1
         while at > 0 and out[at - 1, 4] < value:
@@ -327,7 +337,7 @@ def traced(code, text, trait, alike, cost, step, out):
 
     Each: what it is, where it begins in the name and in the text, its cost.
     """
-    _aligned(code, 0, code.size, text, trait, alike, cost, step)
+    _aligned(code, 0, code.size, text, trait, alike, OTHER_NUMBER * code.size, cost, step)
     i, j, n = code.size, _cheapest_end(cost, code.size, text.size), 0
     while i > 0:
         how = step[i, j]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geo_service.geography.addresses import characters, similar, similar_kernels
-from geo_service.geography.addresses.similar import SimilarNames, align
+from geo_service.geography.addresses.similar import Similar, SimilarNames, align
 
 ROAD, COMPOUND = 1, 2
 few = st.text("薄博簿店电村寸未末十四石3A4一二𠀀𠀁任仁 ", max_size=7)
@@ -129,6 +129,20 @@ def test_no_more_than_asked_for_and_none_below_the_least():
     assert names.find("金朱路", 0, 3, most=3)[0].name == 0
     assert [found.name for found in names.find("金朱路", 0, 3, least=0.9)] == [0]
     assert names.find("金朱路", 0, 3, most=0) == []
+
+
+def worth_of(places: list[str], found: Similar) -> float:
+    return round(len(places[found.name]) - 2 * found.cost, 6)
+
+
+@given(st.lists(few, max_size=12, unique=True), few)
+def test_fewer_asked_for_are_the_best_of_more(places: list[str], text: str):
+    names = SimilarNames(places)
+    worth = [worth_of(places, found) for found in names.find(text, 0, len(text), most=32, least=0)]
+    assert worth == sorted(worth, reverse=True)
+    for most in (1, 3):  # then alignments are left as soon as they cannot be among the best
+        found = names.find(text, 0, len(text), most=most, least=0)
+        assert [worth_of(places, each) for each in found] == worth[:most]
 
 
 @pytest.mark.parametrize("text", ["苗翔巷", "苗巷", "翔苗营巷", "苗营", "营苗巷"])
