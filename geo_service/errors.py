@@ -5,6 +5,7 @@
     │   ├── UndeclaredCRS        coordinates whose system nobody named
     │   ├── AxisOrder            longitude and latitude look exchanged
     │   ├── BadZones             a zone file that cannot be used as it is
+    │   ├── BadGazetteer         rows of places and addresses that contradict their schema or themselves
     │   ├── BadRows              incident rows that cannot be read at all (a single bad row is a Rejected, not an error)
     │   └── BadParameter         a command's or request's parameter
     ├── BadRule                  rules/, feeds or layers that contradict themselves
@@ -36,6 +37,10 @@ class AxisOrder(BadInput):
 
 class BadZones(BadInput):
     """A zone file cannot be used as it is."""
+
+
+class BadGazetteer(BadInput):
+    """Rows of a gazetteer contradict their schema or themselves."""
 
 
 class BadRows(BadInput):

@@ -179,6 +179,22 @@ class Streets(Sequence[Street]):
             found[known], away_m[known] = street[piece[first]], distance[first]
         return found, away_m
 
+    def facing(self, shape: shapely.Geometry) -> tuple[int, Metres]:
+        """Give the street nearest to a shape, and the way there: rows x, y, from the shape to the street [m].
+
+        -1 and no rows without streets.
+
+        >>> oak = Streets.of(shapely.linestrings([[(0, 0), (100, 0)]]), np.array(["Oak"]))
+        >>> street, way = oak.facing(shapely.box(20, 30, 60, 90))
+        >>> street, way[:, 1].tolist()
+        (0, [30.0, 0.0])
+        """
+        if not len(self):
+            return -1, np.empty((0, 2))
+        tree, street = self._near
+        piece = int(tree.query_nearest(shape, all_matches=False)[0])
+        return int(street[piece]), shapely.get_coordinates(shapely.shortest_line(shape, tree.geometries[piece]))
+
 
 def position(street: Street, x: float | Metres, y: float | Metres) -> Position:
     """Give the foot of points on a street: the nearest line, the measure along it and the distance aside.

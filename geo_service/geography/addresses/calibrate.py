@@ -37,7 +37,7 @@ FINE = (
     "crossing_offset",
     "place_offset",
 )
-COARSE = ("village", "road", "town", "county", "city", "none")  # larger than 100 m, as a rule
+COARSE = ("nearby", "village", "road", "town", "county", "city", "none")  # larger than 100 m, as a rule
 
 _ENOUGH = 100  # rows that shape a level's curve from which on it has its own
 _CANDIDATES = 100  # thresholds that are tried

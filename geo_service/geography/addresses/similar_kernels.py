@@ -295,17 +295,12 @@ def _before(how, i, j):
 
 
 @_kernel
-def find(text, most, least, groups, followed, index, room, out):
-    """Write the names that resemble a part of the text, best first: name, cost, begin, end; give how many.
-
-    The fifth number is what they are ordered by, the name's length less twice its cost; between equals the order in
-    which they were retrieved stands.
-    """
+def among(names, text, most, least, index, room, out):
+    """Write those of some names that resemble a part of the text, as `find` does."""
     code, first, trait, alike, cost, step = index.code, index.first, index.trait, index.alike, room.cost, room.step
-    n = _text_grams(text, index.number, trait, alike, index.slot_key, index.slot_list, room.gram, room.kind)
     found = 0
-    for k in range(_retrieved(n, groups, followed, index, room)):
-        begin, end = first[room.best[k]], first[room.best[k] + 1]
+    for name in names:
+        begin, end = first[name], first[name + 1]
         m = end - begin
         dearest = int((1 - least) * 100 * m + 1e-6)
         if found == most:
@@ -326,9 +321,20 @@ def find(text, most, least, groups, followed, index, room, out):
         i, j = m, stop
         while i > 0:
             i, j = _before(step[i, j], i, j)
-        out[at, 0], out[at, 1], out[at, 2], out[at, 3], out[at, 4] = room.best[k], cost[m, stop], j, stop, value
+        out[at, 0], out[at, 1], out[at, 2], out[at, 3], out[at, 4] = name, cost[m, stop], j, stop, value
         found = min(found + 1, most)
     return found
+
+
+@_kernel
+def find(text, most, least, groups, followed, index, room, out):
+    """Write the names that resemble a part of the text, best first: name, cost, begin, end; give how many.
+
+    The fifth number is what they are ordered by, the name's length less twice its cost; between equals the order in
+    which they were retrieved stands.
+    """
+    n = _text_grams(text, index.number, index.trait, index.alike, index.slot_key, index.slot_list, room.gram, room.kind)
+    return among(room.best[: _retrieved(n, groups, followed, index, room)], text, most, least, index, room, out)
 
 
 @_kernel

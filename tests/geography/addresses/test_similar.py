@@ -278,3 +278,10 @@ def test_threads_find_what_one_finds(places: list[str]):
     alone = [names.find(text, 0, len(text)) for text in texts]
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(lambda text: names.find(text, 0, len(text)), texts)) == alone
+
+
+def test_only_the_names_that_are_asked_for_are_compared():
+    names = SimilarNames(["金康后巷", "宝康后巷", "康后巷小区", "古槐路"])
+    assert [one.name for one in names.find("康后巷", 0, 3, among=[1, 3])] == [1]
+    assert {one.name for one in names.find("康后巷", 0, 3)} == {0, 1, 2}
+    assert names.find("康后巷", 0, 3, among=[]) == []

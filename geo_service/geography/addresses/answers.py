@@ -1,0 +1,235 @@
+"""Answers: what was found, told so that a duty officer can act on it and a court can read it.
+
+Pure.  Numbers and codes only; sentences in two languages are made of them where people read (texts/).
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import shapely
+
+from geo_service.geography import crs
+from geo_service.geography.addresses import grammar, pinpoint, similar
+from geo_service.geography.addresses.gazetteer import Gazetteer
+from geo_service.geography.addresses.mentions import Option
+from geo_service.geography.addresses.normalise import Text
+
+if TYPE_CHECKING:
+    from geo_service.geography.addresses.locate import Found, Rival, Solver
+
+_ASKED_FROM = 0.05  # share of a rival that is worth a question
+_ASKABLE = ("county", "town", "kind")  # what a caller may know of a place, the likeliest first
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another place the text may mean: entry, what it is, where, and how probable it is among all [-]."""
+
+    entry_id: str
+    kind: str
+    name: str
+    county: str
+    town: str
+    lon: float
+    lat: float
+    level: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Question:
+    """The one question whose answer tells most: `about` county, town or kind, and the choices that fit the text."""
+
+    about: str
+    choices: tuple[str, ...]
+    gain_bits: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """A line of the trace: raw[begin:end] was read as `what`, for this reason, at this cost in letters."""
+
+    begin: int
+    end: int
+    text: str
+    what: str
+    why: str
+    cost: float = 0.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The place an address means.
+
+    `level` how fine it is (calibrate.FINE, COARSE); `uncertainty_m` the radius that holds the place with 90 % [m];
+    `shape` the area that does, WGS 84; `score` raw, `confidence` the chance that the place is within 100 m [-];
+    `left_over` what nobody understood; `parts` (kind, text, value).
+    """
+
+    text: str
+    lon: float
+    lat: float
+    level: str
+    uncertainty_m: float
+    score: float
+    confidence: float
+    accepted: bool
+    entry_id: str
+    zone_kind: str
+    zone_id: str
+    shape: shapely.Geometry | None
+    alternatives: tuple[Alternative, ...]
+    question: Question | None
+    parts: tuple[tuple[str, str, str], ...]
+    left_over: tuple[str, ...]
+    trace: tuple[Step, ...]
+
+    def as_table(self) -> Mapping[str, object]:
+        """Give it as plain values, JSON-able."""
+        plain: dict[str, object] = {
+            name: value
+            for name, value in vars(self).items()
+            if name not in ("shape", "alternatives", "question", "trace")
+        }
+        for name, digits in (("lon", 7), ("lat", 7), ("uncertainty_m", 1)):
+            value = vars(self)[name]
+            plain[name] = None if math.isnan(value) else round(value, digits)
+        plain["score"], plain["confidence"] = round(self.score, 4), round(self.confidence, 4)
+        return {
+            **plain,
+            "shape": json.loads(shapely.to_geojson(shapely.set_precision(self.shape, 1e-7))) if self.shape else None,
+            "alternatives": [vars(one) for one in self.alternatives],
+            "question": vars(self.question) if self.question else None,
+            "trace": [vars(step) for step in self.trace],
+        }
+
+
+def told(text: Text, found: "Found", solver: "Solver") -> Answer:
+    """Tell what was found for a text."""
+    parts = tuple(
+        (part.kind, text.written(part.begin, part.end), part.value)
+        for part in grammar.understood(text.plain, found.reading.parts)
+    )
+    best = found.rivals[0] if found.rivals else None
+    level = best.pin.level if best else "none"
+    confidence, accepted = solver.judged(np.array([level], dtype=object), np.array([found.score]))
+    alternatives = tuple(_alternative(rival, solver.gazetteer) for rival in found.rivals)
+    entry = best.pin.entry if best else -1
+    ids = solver.gazetteer.identity(entry)
+    return Answer(
+        text=text.raw,
+        lon=alternatives[0].lon if best else math.nan,
+        lat=alternatives[0].lat if best else math.nan,
+        level=level,
+        uncertainty_m=best.pin.uncertainty_m if best else math.nan,
+        score=found.score,
+        confidence=float(confidence[0]),
+        accepted=bool(accepted[0]),
+        entry_id=ids[0],
+        zone_kind=ids[1],
+        zone_id=ids[2],
+        shape=_shape(best, solver.gazetteer) if best else None,
+        alternatives=alternatives[1:],
+        question=question(alternatives),
+        parts=parts,
+        left_over=tuple(text.written(part.begin, part.end) for part in found.reading.unknown if not _used(part, best)),
+        trace=tuple(_trace(text, found, solver.gazetteer)),
+    )
+
+
+def _used(part: grammar.Part, best: "Rival | None") -> bool:
+    """Tell whether what no word explained is in the name of the place that was found."""
+    if best is None:
+        return False
+    cores = [one for one in (best.hypothesis.core, best.hypothesis.other) if one]
+    return any(core.begin < part.end and part.begin < core.end for core in cores)
+
+
+def _alternative(rival: "Rival", gazetteer: Gazetteer) -> Alternative:
+    place, places = rival.hypothesis.core.place, gazetteer.places
+    lon, lat = crs.to_wgs84(np.array([rival.pin.x]), np.array([rival.pin.y]), gazetteer.projected)
+    county, town = places.county[place], places.town[place]
+    return Alternative(
+        entry_id=gazetteer.identity(rival.pin.entry)[0],
+        kind=places.kind[place],
+        name=_named(rival, gazetteer),
+        county=places.name[county] if county >= 0 else "",
+        town=places.name[town] if town >= 0 else "",
+        lon=float(lon[0]),
+        lat=float(lat[0]),
+        level=rival.pin.level,
+        share=round(rival.share, 4),
+    )
+
+
+def _named(rival: "Rival", gazetteer: Gazetteer) -> str:
+    one = rival.hypothesis
+    name = gazetteer.places.name[one.core.place]
+    return f"{name}与{gazetteer.places.name[one.other.place]}" if one.other else name
+
+
+def _shape(best: "Rival", gazetteer: Gazetteer) -> shapely.Geometry:
+    area = pinpoint.shape(best.pin, gazetteer.street(best.hypothesis.core.place))
+    return shapely.transform(area, lambda at: np.column_stack(crs.to_wgs84(at[:, 0], at[:, 1], gazetteer.projected)))
+
+
+def question(choices: Sequence[Alternative]) -> Question | None:
+    """Find the one question to ask the caller: the attribute whose answer takes away most doubt (mutual information).
+
+    >>> from functools import partial
+    >>> village = partial(Alternative, "", "village", "张庄村", lon=0.0, lat=0.0, level="village", share=0.25)
+    >>> question([village(county="微山县", town="两城镇"), village(county="微山县", town="鲁桥镇"),
+    ...           village(county="鱼台县", town="谷亭街道")]).choices
+    ('两城镇', '鲁桥镇', '谷亭街道')
+    """
+    rivals = [one for one in choices if one.share >= _ASKED_FROM]
+    whole = sum(one.share for one in rivals)
+    found: Question | None = None
+    for about in _ASKABLE:
+        shares: dict[str, float] = {}
+        for one in rivals:
+            shares[getattr(one, about)] = shares.get(getattr(one, about), 0.0) + one.share / whole
+        gain = -sum(share * math.log2(share) for share in shares.values())
+        if len(shares) > 1 and (found is None or gain > found.gain_bits + 0.05):
+            found = Question(about, tuple(shares), round(gain, 3))
+    return found
+
+
+def _trace(text: Text, found: "Found", gazetteer: Gazetteer) -> list[Step]:
+    best = found.rivals[0].hypothesis if found.rivals else None
+    cores = [one for one in (best.core, best.other) if one] if best else []
+    steps: list[Step] = []
+    for part in found.reading.parts:
+        core = next((one for one in cores if one.begin <= part.begin < one.end), None)
+        if core is None:
+            steps.append(_step(text, part.begin, part.end, f"{part.kind} {part.value}".strip(), "read"))
+        elif part.begin == core.begin or part.begin < core.begin:
+            steps += _repairs(text, core, gazetteer)
+    steps += [
+        step
+        for core in cores
+        if not any(s.begin <= text.origin[core.begin] < s.end for s in steps)
+        for step in _repairs(text, core, gazetteer)
+    ]
+    for rival in found.rivals[1:]:
+        why = f"share {rival.share:.3f}, {found.rivals[0].hypothesis.score - rival.hypothesis.score:.1f} letters behind"
+        steps.append(Step(0, 0, "", f"not {_named(rival, gazetteer)}", why))
+    return steps
+
+
+def _repairs(text: Text, core: Option, gazetteer: Gazetteer) -> list[Step]:
+    name = gazetteer.names[core.name]
+    what = f"{gazetteer.places.kind[core.place]} {gazetteer.places.name[core.place]}"
+    if text.plain[core.begin : core.end] == name:
+        return [_step(text, core.begin, core.end, what, "name" if core.alike == 1.0 else "short form")]
+    repairs = similar.align(name, text.plain, core.begin, core.end)
+    why = ", ".join(f"{one.text or '-'} -> {one.name or '-'} {one.why}" for one in repairs if one.why != "equal")
+    return [_step(text, core.begin, core.end, what, why, sum(one.cost for one in repairs))]
+
+
+def _step(text: Text, begin: int, end: int, what: str, why: str, cost: float = 0.0) -> Step:
+    return Step(text.origin[begin], text.origin[end - 1] + 1, text.written(begin, end), what, why, round(cost, 2))

@@ -1,0 +1,511 @@
+"""Gazetteer: every place of a city that an address may name, from rows of a declared schema.
+
+Pure; reading files is the work of files.py.  A row is an *entry*; entries that addresses call by name (areas, roads,
+compounds, units, villages, places of interest) become *places*; buildings, gates, parts and doors are found through
+the place they belong to, by their label or number.  Road rows of one name that touch are one street.  Geometry comes
+as WGS 84 (EPSG:4326) and is held in metres of the city's projected zone.
+"""
+
+import functools
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import ahocorasick
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import shapely
+
+from geo_service.errors import BadGazetteer
+from geo_service.geography import crs
+from geo_service.geography.addresses import naming, normalise
+from geo_service.geography.crossings import Crossing, Crossings
+from geo_service.geography.streets import TOLERANCE_M, Street, Streets
+
+KINDS = (
+    "city", "county", "town", "village", "road", "compound", "unit", "poi",
+    "building", "gate", "part", "door", "post", "plate",
+)  # fmt: skip
+AREA, ROAD, SPOT, VILLAGE = 1, 2, 4, 8
+ROLE = {
+    "city": AREA, "county": AREA, "town": AREA, "road": ROAD, "compound": SPOT, "unit": SPOT, "poi": SPOT,
+    "village": VILLAGE,
+}  # fmt: skip
+AREAS = ("city", "county", "town")
+LABELLED = ("building", "gate", "part", "door")
+COLUMNS = {
+    "entry_id": "own id, unique",
+    "kind": "one of " + " ".join(KINDS),
+    "name": "full name; of a building or door its number, of a gate or part its label, of a post or plate its code",
+    "aliases": 'other names, joined by "|"',
+    "parent": "entry_id of what it lies in or along",
+    "code": "administrative code (GB/T 2260 and longer)",
+    "zone_kind": "communities or units, where it is one of the zones",
+    "zone_id": "id of that zone",
+    "width_m": "carriage width of a road [m]",
+    "valid_from": "first day, ISO 8601; empty: always",
+    "valid_to": "day from which it no longer stood; empty: it stands",
+    "successor": "entry_id of what it became a part of",
+}
+NEEDED = ("entry_id", "kind", "name")
+
+_HALF_WIDTH_M = 6.0  # of a road whose width nobody gave
+_MOST_LETTERS = 60  # of a name; longer ones are remarks
+_DEEPEST = 12  # parents above each other; city, county, town, compound, building, gate are 6
+_LABEL_BITS = 22  # of a key of place and label: 4 million labels
+RADIUS_M = {  # how far a place reaches when nobody drew it
+    "city": 60_000.0, "county": 15_000.0, "town": 4_000.0, "village": 350.0, "compound": 150.0, "unit": 120.0,
+    "poi": 30.0, "road": 1_000.0,
+}  # fmt: skip
+
+Floats = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
+Objects = npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class Places:
+    """What addresses call by name; lists of one length, read one by one.  x, y, radius in metres; -1 is none."""
+
+    entry: list[int]
+    kind: list[str]
+    name: list[str]
+    x: list[float]
+    y: list[float]
+    radius_m: list[float]
+    parent: list[int]
+    town: list[int]
+    county: list[int]
+    successor: list[int]
+
+    def __len__(self) -> int:
+        return len(self.entry)
+
+
+@dataclass(frozen=True)
+class Entries:
+    """The rows, column by column.  `place` is the place a row is or belongs to; x, y are NaN where nobody knows."""
+
+    ids: Any  # pyarrow string array: 300,000 texts in 6 MB
+    names: Any
+    kind: npt.NDArray[np.uint8]
+    place: npt.NDArray[np.int32]
+    x: Floats
+    y: Floats
+    radius_m: Floats  # of a disc as large as the row's polygon; 0 for points and lines
+    valid_from: npt.NDArray[np.int32]  # ordinal days
+    valid_to: npt.NDArray[np.int32]
+    zone_kind: Any
+    zone_id: Any
+
+
+@dataclass(frozen=True)
+class Doors:
+    """Numbered doors of streets, by street (place) and number; `begin[p]:begin[p + 1]` are those of place p."""
+
+    begin: Whole
+    number: npt.NDArray[np.int32]
+    entry: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Gazetteer:
+    """The places of a city, ready to be asked."""
+
+    projected: str
+    entries: Entries
+    places: Places  # those that are streets come last
+    outlines: Mapping[int, shapely.Geometry]  # of compounds, units and villages that are drawn as polygons
+    streets: Streets
+    names: tuple[str, ...]
+    meanings: tuple[tuple[tuple[int, float], ...], ...]
+    labels: Mapping[str, int]
+    label_keys: Whole
+    label_entries: npt.NDArray[np.int32]
+    doors: Doors
+    codes: Mapping[str, int]
+    zone_entry: npt.NDArray[np.int32]  # the row whose zone each row lies in, itself or one above; -1 for none
+
+    @cached_property
+    def automaton(self) -> Any:
+        """All names, to be found in a text in one pass: number, length and weight of each.
+
+        A name weighs the square of its length, so that a long one beats the shorter ones in it; a short form less.
+        """
+        found = ahocorasick.Automaton()
+        for at, name in enumerate(self.names):
+            trust = max((trust for _, trust in self.meanings[at]), default=1.0)
+            found.add_word(name, (at, len(name), len(name) ** 2 * trust**2))
+        found.make_automaton()
+        return found
+
+    @cached_property
+    def is_label(self) -> tuple[bool, ...]:
+        """Whether a name is also, or only, that of parts of places (门诊楼)."""
+        return tuple("p" + name in self.labels for name in self.names)
+
+    @cached_property
+    def roles(self) -> tuple[int, ...]:
+        """What the places of each name are: bits of ROLE."""
+        kinds = self.places.kind
+        return tuple(functools.reduce(operator.or_, (ROLE[kinds[at]] for at, _ in one), 0) for one in self.meanings)
+
+    @cached_property
+    def _met(self) -> Mapping[tuple[int, int], tuple[Crossing, ...]]:
+        return Crossings.of(self.streets).found
+
+    @cached_property
+    def first_street(self) -> int:
+        """The first place that is a street."""
+        return len(self.places) - len(self.streets)
+
+    def street(self, place: int) -> Street | None:
+        """Give the street that a place is, or None."""
+        at = place - self.first_street
+        return self.streets[at] if at >= 0 else None
+
+    def crossings(self, one: int, other: int) -> tuple[Crossing, ...]:
+        """Give where two places that are streets meet; () where they do not."""
+        first = self.first_street
+        a, b = one - first, other - first
+        return self._met.get((a, b) if a < b else (b, a), ())
+
+    def identity(self, entry: int) -> tuple[str, str, str]:
+        """Give an entry's id and the zone it is, or lies in through its parents, as kind and id; "" for none."""
+        if entry < 0:
+            return "", "", ""
+        entries = self.entries
+        zone = int(self.zone_entry[entry])
+        kind, zone_id = (entries.zone_kind[zone].as_py(), entries.zone_id[zone].as_py()) if zone >= 0 else ("", "")
+        return entries.ids[entry].as_py(), kind, zone_id
+
+    def describe(self, frame: pd.DataFrame, entry: Whole) -> None:
+        """Add entry_id, zone_kind and zone_id of entries (-1: none) to a frame."""
+        zone = np.where(entry >= 0, self.zone_entry[entry], -1)
+        columns = {"entry_id": entry, "zone_kind": zone, "zone_id": zone}
+        entries = self.entries
+        for (column, which), values in zip(
+            columns.items(), (entries.ids, entries.zone_kind, entries.zone_id), strict=True
+        ):
+            taken = values.take(pa.array(np.maximum(which, 0))).cast(pa.string())
+            frame[column] = pd.Series(taken.to_pandas().where(which >= 0, "").to_numpy(), dtype="str")
+
+    def labelled(self, place: int, label: str) -> int:
+        """Give the entry of a place with this label, a letter for its kind and the label itself; -1 where none is."""
+        code = self.labels.get(label, -1)
+        if code < 0:
+            return -1
+        key = (place << _LABEL_BITS) | code
+        at = int(self.label_keys.searchsorted(key))
+        return int(self.label_entries[at]) if at < len(self.label_keys) and self.label_keys[at] == key else -1
+
+    @cached_property
+    def name_of(self) -> Mapping[str, int]:
+        """The number of each name."""
+        return {name: at for at, name in enumerate(self.names)}
+
+    @cached_property
+    def crossing_names(self) -> Mapping[int, tuple[int, ...]]:
+        """The names, by number, of the streets that meet a street (place)."""
+        found: dict[int, set[int]] = {}
+        first = self.first_street
+        for one, other in self._met:
+            for street, met in ((one, other), (other, one)):
+                found.setdefault(first + street, set()).add(
+                    self.name_of[normalise.plain(self.places.name[first + met])]
+                )
+        return {street: tuple(sorted(names)) for street, names in found.items()}
+
+    def doors_of(self, place: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """Give numbers, ascending, and entries of a street's doors."""
+        begin, end = int(self.doors.begin[place]), int(self.doors.begin[place + 1])
+        return self.doors.number[begin:end], self.doors.entry[begin:end]
+
+
+def build(frame: pd.DataFrame, projected: str) -> Gazetteer:
+    """Make a gazetteer of rows of the declared schema (COLUMNS, and `geometry`: shapely in WGS 84, or None).
+
+    `projected` is the city's metric system, such as EPSG:4548.  Raises BadGazetteer, naming the rows.
+    """
+    table = _checked(frame)
+    geometry = _projected(frame["geometry"].to_numpy() if "geometry" in frame else np.full(len(frame), None), projected)
+    parent = _parents(table)
+    place, streets, row_of = _place_of(table, parent, geometry)
+    entries = _entries(table, geometry, place)
+    places = _places(table, entries, parent, row_of)
+    names, meanings = _names(table, places)
+    labels, keys, owners = _labels(table, place)
+    words = [label[1:] for label in labels if label[0] == "p" and len(label) > 2]
+    known = set(names)
+    names += [word for word in words if word not in known]
+    return Gazetteer(
+        projected=projected,
+        entries=entries,
+        places=places,
+        outlines=_outlines(places, geometry),
+        streets=streets,
+        names=tuple(names),
+        meanings=(*meanings, *(() for _ in range(len(names) - len(meanings)))),
+        labels=labels,
+        label_keys=keys,
+        label_entries=owners,
+        doors=_doors(table, place, len(places)),
+        codes=_codes(table),
+        zone_entry=_zone_entry(table, parent),
+    )
+
+
+def _checked(frame: pd.DataFrame) -> pd.DataFrame:
+    lacking = [column for column in NEEDED if column not in frame]
+    if lacking:
+        had = ", ".join(str(column) for column in frame.columns)
+        raise BadGazetteer(f"no column {', '.join(lacking)}; came {had}; the schema is {', '.join(COLUMNS)}")
+    table = pd.DataFrame({column: _text(frame, column) for column in COLUMNS}).reset_index(drop=True)
+    _refuse(table, table["entry_id"] == "", "no entry_id; every row needs one")
+    _refuse(table, table["entry_id"].duplicated(), "entry_id stands more than once; give each row its own")
+    _refuse(table, ~table["kind"].isin(KINDS), f"unknown kind; known are {', '.join(KINDS)}")
+    _refuse(table, table["name"] == "", "no name; a building, door, gate or part has its number or label there")
+    _refuse(table, table["name"].str.len() > _MOST_LETTERS, f"a name of more than {_MOST_LETTERS} letters")
+    orphaned = table["kind"].isin(LABELLED) & (table["parent"] == "")
+    _refuse(table, orphaned, "no parent; name the road, compound, unit or village it belongs to")
+    for column in ("parent", "successor"):
+        unknown = (table[column] != "") & ~table[column].isin(table["entry_id"])
+        _refuse(table, unknown, f"its {column} is no row of the gazetteer; load the files together")
+    return table
+
+
+def _text(frame: pd.DataFrame, column: str) -> "pd.Series[str]":
+    if column not in frame:
+        return pd.Series("", index=frame.index, dtype="str")
+    return frame[column].astype("str").fillna("").str.strip()
+
+
+def _refuse(table: pd.DataFrame, wrong: "pd.Series[bool] | npt.NDArray[np.bool_]", why: str) -> None:
+    if wrong.any():
+        rows = table[np.asarray(wrong)]
+        shown = ", ".join(
+            f"{row.entry_id or '(row ' + str(at + 1) + ')'} ({row.kind} {row.name_})"
+            for at, row in zip(rows.index[:3], rows.head(3).rename(columns={"name": "name_"}).itertuples(), strict=True)
+        )
+        more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
+        raise BadGazetteer(f"gazetteer row {shown}{more}: {why}")
+
+
+def _projected(geometry: Objects, projected: str) -> Objects:
+    given = np.flatnonzero(~(shapely.is_missing(geometry) | shapely.is_empty(geometry)))
+    found = np.full(len(geometry), None, dtype=object)
+    found[given] = shapely.transform(
+        shapely.force_2d(geometry[given]), lambda at: np.column_stack(crs.from_wgs84(at[:, 0], at[:, 1], projected))
+    )
+    return found
+
+
+def _parents(table: pd.DataFrame) -> Whole:
+    """Give the row of each row's parent, -1 where it has none.  Raises BadGazetteer when rows lie in each other."""
+    index = pd.Index(table["entry_id"])
+    parent = index.get_indexer(pd.Index(table["parent"])).astype(np.int64)
+    up = parent.copy()
+    for _ in range(_DEEPEST):
+        if (up < 0).all():
+            return parent
+        up = np.where(up >= 0, parent[up], -1)
+    _refuse(table, up >= 0, "it lies, through its parents, in itself; mend the parent column")
+    return parent
+
+
+def _place_of(table: pd.DataFrame, parent: Whole, geometry: Objects) -> tuple[npt.NDArray[np.int32], Streets, Whole]:
+    """Give the place each row is or belongs to; the streets; and the row each place stands for."""
+    kind = table["kind"].to_numpy()
+    _refuse(table, (kind == "road") & ~np.isin(shapely.get_type_id(geometry), (-1, 1, 5)), "a road must be a line")
+    is_road = (kind == "road") & (shapely.length(geometry) > TOLERANCE_M)  # a shorter one is a point with a name
+    called = ~np.isin(kind, (*LABELLED, "post", "plate"))
+    place = np.full(len(table), -1, dtype=np.int32)
+    own = np.flatnonzero(called & ~is_road)
+    place[own] = np.arange(len(own))
+    road_rows = np.flatnonzero(is_road)
+    keys = np.array([normalise.plain(name) for name in table["name"].to_numpy()[road_rows].tolist()], dtype=object)
+    widths = pd.to_numeric(table["width_m"].iloc[road_rows], errors="coerce").to_numpy() / 2.0
+    half = np.where(np.isnan(widths), _HALF_WIDTH_M, widths)
+    streets = Streets.of(geometry[road_rows], keys, half)
+    which = streets.member
+    place[road_rows] = len(own) + which
+    first = np.full(len(streets), -1, dtype=np.int64)
+    first[which[::-1]] = road_rows[::-1]
+    up = parent.copy()
+    for _ in range(_DEEPEST):
+        open_ = (place < 0) & (up >= 0)
+        place[open_] = place[up[open_]]
+        up[open_] = np.where(place[open_] < 0, parent[up[open_]], -1)
+    return place, streets, np.concatenate([own, first])
+
+
+def _entries(table: pd.DataFrame, geometry: Objects, place: npt.NDArray[np.int32]) -> Entries:
+    at = shapely.get_coordinates(shapely.point_on_surface(geometry[~shapely.is_missing(geometry)]))
+    x, y = np.full(len(table), np.nan), np.full(len(table), np.nan)
+    x[~shapely.is_missing(geometry)], y[~shapely.is_missing(geometry)] = at[:, 0], at[:, 1]
+    area = np.where(shapely.is_missing(geometry), 0.0, shapely.area(geometry))
+    code = {kind: number for number, kind in enumerate(KINDS)}
+    return Entries(
+        ids=pa.array(table["entry_id"], type=pa.string()),
+        names=pa.array(table["name"], type=pa.string()),
+        kind=table["kind"].map(code).to_numpy().astype(np.uint8),
+        place=place,
+        x=x,
+        y=y,
+        radius_m=np.sqrt(area / np.pi),
+        valid_from=_days(table, "valid_from", date.min),
+        valid_to=_days(table, "valid_to", date.max),
+        zone_kind=pa.array(table["zone_kind"], type=pa.string()).dictionary_encode(),
+        zone_id=pa.array(table["zone_id"], type=pa.string()),
+    )
+
+
+def _days(table: pd.DataFrame, column: str, default: date) -> npt.NDArray[np.int32]:
+    found = np.full(len(table), default.toordinal(), dtype=np.int32)
+    for row in np.flatnonzero(table[column] != "").tolist():
+        written = table[column].iloc[row]
+        try:
+            found[row] = date.fromisoformat(written[:10]).toordinal()
+        except ValueError:
+            raise BadGazetteer(
+                f"gazetteer row {table['entry_id'].iloc[row]}: {column} is '{written}'; write a day such as 2013-10-01"
+            ) from None
+    return found
+
+
+def _places(table: pd.DataFrame, entries: Entries, parent: Whole, row_of: Whole) -> Places:
+    over = np.where(parent[row_of] >= 0, entries.place[parent[row_of]], -1)
+    kind = table["kind"].to_numpy()[row_of].tolist()
+    successor = pd.Index(table["entry_id"]).get_indexer(pd.Index(table["successor"].iloc[row_of]))
+    town, county = _areas(kind, over.tolist())
+    x, y, radius = _extents(entries, kind, over, row_of)
+    return Places(
+        entry=row_of.tolist(),
+        kind=kind,
+        name=table["name"].iloc[row_of].tolist(),
+        x=x.tolist(),
+        y=y.tolist(),
+        radius_m=radius.tolist(),
+        parent=over.tolist(),
+        town=town,
+        county=county,
+        successor=np.where(successor >= 0, entries.place[successor], -1).tolist(),
+    )
+
+
+def _outlines(places: Places, geometry: Objects) -> dict[int, shapely.Geometry]:
+    found: dict[int, shapely.Geometry] = {}
+    for place, (kind, row) in enumerate(zip(places.kind, places.entry, strict=True)):
+        if ROLE[kind] in (SPOT, VILLAGE) and geometry[row] is not None and shapely.get_dimensions(geometry[row]) == 2:
+            shapely.prepare(geometry[row])
+            found[place] = geometry[row]
+    return found
+
+
+def _areas(kind: list[str], over: list[int]) -> tuple[list[int], list[int]]:
+    """Give the town and the county that hold each place, itself included; -1 is none."""
+    found: dict[str, list[int]] = {"town": [], "county": []}
+    for place in range(len(kind)):
+        at, met = place, dict.fromkeys(found, -1)
+        while at >= 0:
+            if met.get(kind[at]) == -1:
+                met[kind[at]] = at
+            at = over[at]
+        for name, holders in found.items():
+            holders.append(met[name])
+    return found["town"], found["county"]
+
+
+def _extents(entries: Entries, kind: list[str], over: Whole, row_of: Whole) -> tuple[Floats, Floats, Floats]:
+    """Give where each place is and how far it reaches [m]; areas without geometry lie where what they hold lies."""
+    x, y = entries.x[row_of].copy(), entries.y[row_of].copy()
+    radius = np.maximum(entries.radius_m[row_of], 0.0)
+    located = np.isfinite(entries.x)
+    for _ in range(4):  # villages, towns, counties, the city
+        missing = np.isnan(x)
+        if not missing.any():
+            break
+        inside = np.concatenate([entries.place[located], np.where(np.isnan(x), -1, over)])
+        at_x, at_y = np.concatenate([entries.x[located], x]), np.concatenate([entries.y[located], y])
+        use = (inside >= 0) & np.isfinite(at_x)
+        held = np.bincount(inside[use], minlength=len(x))
+        with np.errstate(invalid="ignore"):
+            mean_x = np.bincount(inside[use], at_x[use], len(x)) / held
+            mean_y = np.bincount(inside[use], at_y[use], len(x)) / held
+        away = (at_x[use] - mean_x[inside[use]]) ** 2 + (at_y[use] - mean_y[inside[use]]) ** 2
+        with np.errstate(invalid="ignore"):
+            spread = np.sqrt(2.0 * np.bincount(inside[use], away, len(x)) / held)  # of an even disc: its radius
+        x, y = np.where(missing, mean_x, x), np.where(missing, mean_y, y)
+        radius = np.where(missing & np.isfinite(mean_x), spread, radius)
+    for place in np.flatnonzero(np.isnan(x)).tolist():
+        above = int(over[place])
+        if above >= 0:
+            x[place], y[place], radius[place] = x[above], y[above], max(radius[above], RADIUS_M[kind[above]])
+    usual = np.array([RADIUS_M[one] for one in kind])
+    return x, y, np.where(radius > 0.0, radius, usual)
+
+
+def _names(table: pd.DataFrame, places: Places) -> tuple[list[str], list[tuple[tuple[int, float], ...]]]:
+    found: dict[str, dict[int, float]] = {}
+    rows = zip(places.entry, places.kind, places.name, table["aliases"].iloc[places.entry].tolist(), strict=True)
+    for place, (_, kind, name, aliases) in enumerate(rows):
+        for one in (name, *(alias for alias in aliases.split("|") if alias)):
+            for form, trust in naming.forms(kind, one, _above(places, place)).items():
+                meant = found.setdefault(form, {})
+                meant[place] = max(trust, meant.get(place, 0.0))
+    return list(found), [tuple(meant.items()) for meant in found.values()]
+
+
+def _above(places: Places, place: int) -> list[str]:
+    found: list[str] = []
+    at = places.parent[place]
+    while at >= 0:
+        if places.kind[at] in AREAS:
+            found.append(places.name[at])
+        at = places.parent[at]
+    return found
+
+
+def _labels(table: pd.DataFrame, place: npt.NDArray[np.int32]) -> tuple[dict[str, int], Whole, npt.NDArray[np.int32]]:
+    """Give the labels of buildings, gates, parts and oddly numbered doors, and their entries by place and label."""
+    rows = np.flatnonzero(table["kind"].isin(LABELLED).to_numpy())
+    labels: dict[str, int] = {}
+    keys: list[int] = []
+    owners: list[int] = []
+    for row, kind, name in zip(rows.tolist(), table["kind"].iloc[rows], table["name"].iloc[rows], strict=True):
+        label = normalise.plain(name)
+        if kind == "door" and label.isdigit():
+            continue
+        keys.append((int(place[row]) << _LABEL_BITS) | labels.setdefault(kind[0] + label, len(labels)))
+        owners.append(row)
+    order = np.argsort(np.array(keys, dtype=np.int64), kind="stable")
+    return labels, np.array(keys, dtype=np.int64)[order], np.array(owners, dtype=np.int32)[order]
+
+
+def _doors(table: pd.DataFrame, place: npt.NDArray[np.int32], places: int) -> Doors:
+    is_door = ((table["kind"] == "door") & table["name"].str.isdigit()).to_numpy()
+    rows = np.flatnonzero(is_door)
+    number = table["name"].iloc[rows].str[:8].astype("int64").to_numpy().astype(np.int32)
+    order = np.lexsort((number, place[rows]))
+    begin = np.concatenate([[0], np.cumsum(np.bincount(place[rows], minlength=places))])
+    return Doors(begin.astype(np.int64), number[order], rows[order].astype(np.int32))
+
+
+def _codes(table: pd.DataFrame) -> dict[str, int]:
+    rows = np.flatnonzero(table["kind"].isin(("post", "plate")).to_numpy())
+    return {normalise.plain(name): row for row, name in zip(rows.tolist(), table["name"].iloc[rows], strict=True)}
+
+
+def _zone_entry(table: pd.DataFrame, parent: Whole) -> npt.NDArray[np.int32]:
+    has = (table["zone_id"] != "").to_numpy()
+    found = np.where(has, np.arange(len(table)), -1)
+    up = parent.copy()
+    for _ in range(_DEEPEST):
+        found = np.where((found < 0) & (up >= 0) & has[up], up, found)
+        up = np.where(up >= 0, parent[up], -1)
+    return found.astype(np.int32)
