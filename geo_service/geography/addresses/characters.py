@@ -16,8 +16,6 @@ import unicodedata
 
 import numpy as np
 import numpy.typing as npt
-import opencc
-from pypinyin import pinyin_dict
 
 from geo_service.geography.addresses import look_alikes as drawn
 
@@ -57,6 +55,8 @@ def plain_table() -> dict[int, str]:
     'NO.3 济宁市峄山路'
     """
     codes = [code for code in range(_LAST) if not 0xD800 <= code < 0xE000]
+    import opencc  # noqa: PLC0415 read when first asked for, as pypinyin below: most runs do without
+
     simpler = opencc.OpenCC("t2s")
     plain: list[str] = []
     for code in codes:
@@ -144,6 +144,8 @@ def look_alikes() -> dict[str, str]:
 @functools.cache
 def _readings() -> dict[int, list[str]]:
     """Give the first READINGS syllables of every character that has a sound, without tones."""
+    from pypinyin import pinyin_dict  # noqa: PLC0415 with PYPINYIN_NO_PHRASES set it takes 55 MB less (cli)
+
     found: dict[int, list[str]] = {}
     for code, readings in pinyin_dict.pinyin_dict.items():
         if code < BMP:
