@@ -14,9 +14,9 @@ import shapely
 
 from geo_service.geography import crs
 from geo_service.geography.addresses import grammar, pinpoint, similar
-from geo_service.geography.addresses.gazetteer import Gazetteer
 from geo_service.geography.addresses.mentions import Option
 from geo_service.geography.addresses.normalise import Text
+from geo_service.geography.addresses.places import Gazetteer
 
 if TYPE_CHECKING:
     from geo_service.geography.addresses.locate import Found, Rival, Solver

@@ -6,15 +6,10 @@ the place they belong to, by their label or number.  Road rows of one name that 
 as WGS 84 (EPSG:4326) and is held in metres of the city's projected zone.
 """
 
-import functools
-import operator
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from typing import Any
 
-import ahocorasick
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -25,19 +20,20 @@ import shapely
 from geo_service.errors import BadGazetteer
 from geo_service.geography import crs
 from geo_service.geography.addresses import naming, normalise
-from geo_service.geography.crossings import Crossing, Crossings
-from geo_service.geography.streets import TOLERANCE_M, Street, Streets
+from geo_service.geography.addresses.places import (
+    AREAS,
+    KINDS,
+    LABEL_BITS,
+    ROLE,
+    SPOT,
+    VILLAGE,
+    Doors,
+    Entries,
+    Gazetteer,
+    Places,
+)
+from geo_service.geography.streets import TOLERANCE_M, Streets
 
-KINDS = (
-    "city", "county", "town", "village", "road", "compound", "unit", "poi",
-    "building", "gate", "part", "door", "post", "plate",
-)  # fmt: skip
-AREA, ROAD, SPOT, VILLAGE = 1, 2, 4, 8
-ROLE = {
-    "city": AREA, "county": AREA, "town": AREA, "road": ROAD, "compound": SPOT, "unit": SPOT, "poi": SPOT,
-    "village": VILLAGE,
-}  # fmt: skip
-AREAS = ("city", "county", "town")
 LABELLED = ("building", "gate", "part", "door")
 COLUMNS = {
     "entry_id": "own id, unique",
@@ -59,7 +55,6 @@ _HALF_WIDTH_M = 6.0  # of a road whose width nobody gave
 _MOST_LETTERS = 60  # of a name; longer ones are remarks
 _POINT, _LINES = 0, (1, 5)  # type ids of shapely
 _DEEPEST = 12  # parents above each other; city, county, town, compound, building, gate are 6
-_LABEL_BITS = 22  # of a key of place and label: 4 million labels
 RADIUS_M = {  # how far a place reaches when nobody drew it
     "city": 60_000.0, "county": 15_000.0, "town": 4_000.0, "village": 350.0, "compound": 150.0, "unit": 120.0,
     "poi": 30.0, "road": 1_000.0,
@@ -70,165 +65,6 @@ _COMPUTE: Any = pyarrow.compute
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 Objects = npt.NDArray[np.object_]
-
-
-@dataclass(frozen=True)
-class Places:
-    """What addresses call by name; lists of one length, read one by one.  x, y, radius in metres; -1 is none."""
-
-    entry: list[int]
-    kind: list[str]
-    name: list[str]
-    x: list[float]
-    y: list[float]
-    radius_m: list[float]
-    parent: list[int]
-    town: list[int]
-    county: list[int]
-    successor: list[int]
-
-    def __len__(self) -> int:
-        return len(self.entry)
-
-
-@dataclass(frozen=True)
-class Entries:
-    """The rows, column by column.  `place` is the place a row is or belongs to; x, y are NaN where nobody knows."""
-
-    ids: Any  # pyarrow string array: 300,000 texts in 6 MB
-    names: Any
-    kind: npt.NDArray[np.uint8]
-    place: npt.NDArray[np.int32]
-    x: Floats
-    y: Floats
-    radius_m: Floats  # of a disc as large as the row's polygon; 0 for points and lines
-    valid_from: npt.NDArray[np.int32]  # ordinal days
-    valid_to: npt.NDArray[np.int32]
-    zone_kind: Any
-    zone_id: Any
-
-
-@dataclass(frozen=True)
-class Doors:
-    """Numbered doors of streets, by street (place) and number; `begin[p]:begin[p + 1]` are those of place p."""
-
-    begin: Whole
-    number: npt.NDArray[np.int32]
-    entry: npt.NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class Gazetteer:
-    """The places of a city, ready to be asked."""
-
-    projected: str
-    entries: Entries
-    places: Places  # those that are streets come last
-    outlines: Mapping[int, shapely.Geometry]  # of compounds, units and villages that are drawn as polygons
-    streets: Streets
-    names: tuple[str, ...]
-    meanings: tuple[tuple[tuple[int, float], ...], ...]
-    labels: Mapping[str, int]
-    label_keys: Whole
-    label_entries: npt.NDArray[np.int32]
-    doors: Doors
-    codes: Mapping[str, int]
-    zone_entry: npt.NDArray[np.int32]  # the row whose zone each row lies in, itself or one above; -1 for none
-
-    @cached_property
-    def automaton(self) -> Any:
-        """All names, to be found in a text in one pass: number, length and weight of each.
-
-        A name weighs the square of its length, so that a long one beats the shorter ones in it; a short form less.
-        """
-        found = ahocorasick.Automaton()
-        for at, name in enumerate(self.names):
-            trust = max((trust for _, trust in self.meanings[at]), default=1.0)
-            found.add_word(name, (at, len(name), len(name) ** 2 * trust**2))
-        found.make_automaton()
-        return found
-
-    @cached_property
-    def is_label(self) -> tuple[bool, ...]:
-        """Whether a name is also, or only, that of parts of places (门诊楼)."""
-        return tuple("p" + name in self.labels for name in self.names)
-
-    @cached_property
-    def roles(self) -> tuple[int, ...]:
-        """What the places of each name are: bits of ROLE."""
-        kinds = self.places.kind
-        return tuple(functools.reduce(operator.or_, (ROLE[kinds[at]] for at, _ in one), 0) for one in self.meanings)
-
-    @cached_property
-    def _met(self) -> Mapping[tuple[int, int], tuple[Crossing, ...]]:
-        return Crossings.of(self.streets).found
-
-    @cached_property
-    def first_street(self) -> int:
-        """The first place that is a street."""
-        return len(self.places) - len(self.streets)
-
-    def street(self, place: int) -> Street | None:
-        """Give the street that a place is, or None."""
-        at = place - self.first_street
-        return self.streets[at] if at >= 0 else None
-
-    def crossings(self, one: int, other: int) -> tuple[Crossing, ...]:
-        """Give where two places that are streets meet; () where they do not."""
-        first = self.first_street
-        a, b = one - first, other - first
-        return self._met.get((a, b) if a < b else (b, a), ())
-
-    def identity(self, entry: int) -> tuple[str, str, str]:
-        """Give an entry's id and the zone it is, or lies in through its parents, as kind and id; "" for none."""
-        if entry < 0:
-            return "", "", ""
-        entries = self.entries
-        zone = int(self.zone_entry[entry])
-        kind, zone_id = (entries.zone_kind[zone].as_py(), entries.zone_id[zone].as_py()) if zone >= 0 else ("", "")
-        return entries.ids[entry].as_py(), kind, zone_id
-
-    def describe(self, frame: pd.DataFrame, entry: Whole) -> None:
-        """Add entry_id, zone_kind and zone_id of entries (-1: none) to a frame."""
-        zone = np.where(entry >= 0, self.zone_entry[entry], -1)
-        columns = {"entry_id": entry, "zone_kind": zone, "zone_id": zone}
-        entries = self.entries
-        for (column, which), values in zip(
-            columns.items(), (entries.ids, entries.zone_kind, entries.zone_id), strict=True
-        ):
-            taken = values.take(pa.array(np.maximum(which, 0))).cast(pa.string())
-            frame[column] = pd.Series(taken.to_pandas().where(which >= 0, "").to_numpy(), dtype="str")
-
-    def labelled(self, place: int, label: str) -> int:
-        """Give the entry of a place with this label, a letter for its kind and the label itself; -1 where none is."""
-        code = self.labels.get(label, -1)
-        if code < 0:
-            return -1
-        key = (place << _LABEL_BITS) | code
-        at = int(self.label_keys.searchsorted(key))
-        return int(self.label_entries[at]) if at < len(self.label_keys) and self.label_keys[at] == key else -1
-
-    @cached_property
-    def name_of(self) -> Mapping[str, int]:
-        """The number of each name."""
-        return {name: at for at, name in enumerate(self.names)}
-
-    @cached_property
-    def crossing_names(self) -> Mapping[int, tuple[int, ...]]:
-        """The names, by number, of the streets that meet a street (place)."""
-        found: dict[int, set[int]] = {}
-        first = self.first_street
-        for one, other in self._met:
-            for street, met in ((one, other), (other, one)):
-                found.setdefault(first + street, set()).add(
-                    self.name_of[normalise.plain(self.places.name[first + met])]
-                )
-        return {street: tuple(sorted(names)) for street, names in found.items()}
-
-    def doors_of(self, place: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-        """Give numbers, ascending, and entries of a street's doors."""
-        begin, end = int(self.doors.begin[place]), int(self.doors.begin[place + 1])
-        return self.doors.number[begin:end], self.doors.entry[begin:end]
 
 
 def build(frame: pd.DataFrame, projected: str) -> Gazetteer:
@@ -515,7 +351,7 @@ def _labels(table: pd.DataFrame, place: npt.NDArray[np.int32]) -> tuple[dict[str
     for at, both in enumerate(distinct.tolist()):
         letter, name = KINDS[both // len(names.dictionary)][0], names.dictionary[both % len(names.dictionary)].as_py()
         which[at] = labels.setdefault(letter + normalise.plain(name), len(labels))
-    keys = (place[rows].astype(np.int64) << _LABEL_BITS) | which[pair]
+    keys = (place[rows].astype(np.int64) << LABEL_BITS) | which[pair]
     order = np.argsort(keys, kind="stable")
     return labels, keys[order], rows[order].astype(np.int32)
 

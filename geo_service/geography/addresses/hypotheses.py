@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from geo_service.geography import streets
-from geo_service.geography.addresses.gazetteer import AREA, AREAS, ROAD, ROLE, SPOT, VILLAGE, Gazetteer, Places
 from geo_service.geography.addresses.grammar import Part
 from geo_service.geography.addresses.mentions import Mention, Option
+from geo_service.geography.addresses.places import AREA, AREAS, ROAD, ROLE, SPOT, VILLAGE, Gazetteer, Places
 from geo_service.geography.addresses.reading import Reading
 
 # Weights, in letters explained.  Set on made-up dispatch calls (benchmarks/dispatch); figures are reported of others.

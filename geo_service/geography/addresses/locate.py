@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 
 from geo_service.geography import crs
-from geo_service.geography.addresses import answers, hypotheses, normalise, pinpoint
+from geo_service.geography.addresses import answers, hypotheses, nearby, normalise, pinpoint
 from geo_service.geography.addresses import reading as readings
 from geo_service.geography.addresses.answers import Answer
 from geo_service.geography.addresses.calibrate import Calibration
-from geo_service.geography.addresses.gazetteer import Gazetteer
 from geo_service.geography.addresses.hypotheses import Hypothesis
+from geo_service.geography.addresses.nearby import Near
 from geo_service.geography.addresses.pinpoint import Pin
+from geo_service.geography.addresses.places import Gazetteer
 from geo_service.geography.addresses.reading import Reading
 from geo_service.geography.addresses.similar import SimilarNames
 
@@ -81,6 +82,11 @@ class Solver:
         frame["confidence"], frame["accepted"] = self.judged(frame["level"].to_numpy(), frame["score"].to_numpy())
         self.gazetteer.describe(frame, np.array(entry, dtype=np.int64))
         return frame[list(COLUMNS)].take(which).reset_index(drop=True)
+
+    def reverse(self, lon: float, lat: float, within_m: float = 200.0, most: int = 8) -> tuple[Near, ...]:
+        """Give what lies at or around a point (WGS 84), the nearest first: doors, buildings, places, the street."""
+        x, y = crs.from_wgs84(np.array([lon]), np.array([lat]), self.gazetteer.projected)
+        return nearby.around(self.gazetteer, float(x[0]), float(y[0]), within_m, most)
 
     def solve(self, plain: str) -> Found:
         """Solve one plain text (normalise.plain): what it may mean, the likeliest first."""

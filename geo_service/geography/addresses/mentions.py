@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from geo_service.geography.addresses import grammar
-from geo_service.geography.addresses.gazetteer import AREA, Gazetteer
 from geo_service.geography.addresses.grammar import Part
+from geo_service.geography.addresses.places import AREA, Gazetteer
 from geo_service.geography.addresses.similar import Similar, SimilarNames
 
 _LEAST = 0.55  # similarity of a name that is considered

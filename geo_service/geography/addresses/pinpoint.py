@@ -16,9 +16,9 @@ import shapely.ops
 
 from geo_service.geography import streets
 from geo_service.geography.addresses import grammar
-from geo_service.geography.addresses.gazetteer import AREA, KINDS, ROAD, Gazetteer
 from geo_service.geography.addresses.hypotheses import Hypothesis, number_of
 from geo_service.geography.addresses.mentions import Option
+from geo_service.geography.addresses.places import AREA, KINDS, ROAD, Gazetteer
 from geo_service.geography.addresses.reading import Reading
 from geo_service.geography.streets import Street, Walk
 

@@ -7,9 +7,9 @@ the work of hypotheses.py.
 from dataclasses import dataclass
 
 from geo_service.geography.addresses import grammar, mentions
-from geo_service.geography.addresses.gazetteer import AREA, ROAD, Gazetteer
 from geo_service.geography.addresses.grammar import Part
 from geo_service.geography.addresses.mentions import Mention
+from geo_service.geography.addresses.places import AREA, ROAD, Gazetteer
 from geo_service.geography.addresses.similar import SimilarNames
 
 _STREETS = 6  # of one name whose crossings are looked through

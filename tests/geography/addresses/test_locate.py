@@ -85,6 +85,22 @@ def test_a_wrong_district_is_overruled_by_a_name_that_stands_once():
     assert answer.score <= SOLVER.locate("任城区古槐路121号").score
 
 
+def test_a_point_knows_what_is_around_it():
+    here = SOLVER.locate("水景花园3号楼")
+    near = SOLVER.reverse(here.lon, here.lat)
+    assert [(one.entry_id, one.distance_m) for one in near[:2]] == [("SJ", 0.0), ("B3", 0.0)]
+    assert (near[0].kind, near[0].name, near[0].county, near[0].town) == ("compound", "水景花园", "任城区", "济阳街道")
+    assert SOLVER.reverse(0.0, 0.0) == ()
+
+
+def test_the_nearest_street_is_among_what_is_near():
+    here = SOLVER.locate("古槐路121号")
+    near = SOLVER.reverse(here.lon, here.lat, within_m=60.0)
+    assert [(one.kind, one.name, round(one.distance_m)) for one in near] == [
+        ("door", "121", 0), ("road", "古槐路", 20), ("door", "125", 40), ("door", "120", 40),
+    ]  # fmt: skip
+
+
 def test_what_nobody_understood_is_kept_and_shown():
     answer = SOLVER.locate("古槐路121号蓝色卷帘")
     assert answer.entry_id == "D121"
