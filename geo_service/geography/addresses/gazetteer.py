@@ -263,6 +263,8 @@ def _places(table: pd.DataFrame, entries: Entries, parent: Whole, row_of: Whole)
         town=town,
         county=county,
         successor=np.where(successor >= 0, entries.place[successor], -1).tolist(),
+        valid_from=entries.valid_from[row_of].tolist(),
+        valid_to=entries.valid_to[row_of].tolist(),
     )
 
 

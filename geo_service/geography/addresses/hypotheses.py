@@ -23,6 +23,7 @@ _UNEXPLAINED = 0.45  # a letter that nothing explains
 _MOST_UNEXPLAINED = 3.0
 _SPOT, _CROSSING, _VILLAGE, _ROAD = 1.7, 2.9, 0.6, 0.0  # the more a kind of place says, the less likely by chance
 _NUMBER, _BETWEEN, _NO_NUMBER = 2.6, 1.6, -0.4  # a number or label that exists, lies between two that do, or neither
+_NOT_THERE = 1.5  # what takes off a place that was not there yet, or no longer, on the day of the call
 _BESIDE_M = {ROAD: 400.0, SPOT: 800.0, VILLAGE: 2500.0}  # how near another place must be to agree
 _CONSIDERED = 10  # hypotheses whose surroundings are looked at
 _BEHIND = 6.0  # letters behind the best beyond which none is looked at
@@ -42,9 +43,11 @@ class Hypothesis(NamedTuple):
     nth: int = 0
 
 
-def all_of(reading: Reading, gazetteer: Gazetteer) -> list[Hypothesis]:
-    """Give the hypotheses of a reading, the best first."""
+def all_of(reading: Reading, gazetteer: Gazetteer, day: int | None = None) -> list[Hypothesis]:
+    """Give the hypotheses of a reading, the best first; places that were not there on the (ordinal) day come later."""
     found = _named(reading, gazetteer)
+    if day is not None:
+        found = [_dated(one, gazetteer.places, day) for one in found]
     if len(found) > 1:
         found.sort(key=_by_score)
         if len(reading.places) > 1:
@@ -53,6 +56,11 @@ def all_of(reading: Reading, gazetteer: Gazetteer) -> list[Hypothesis]:
             near = [one._replace(score=one.score + _beside(one, reading, gazetteer)) for one in near]
             found[: len(near)] = sorted(near, key=_by_score)
     return found
+
+
+def _dated(one: Hypothesis, places: Places, day: int) -> Hypothesis:
+    """Take off what speaks against a place that was not there; people go on using names of what is gone."""
+    return one if places.stood(one.core.place, day) else one._replace(score=one.score - _NOT_THERE)
 
 
 def _by_score(one: Hypothesis) -> float:

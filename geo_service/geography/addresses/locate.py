@@ -8,6 +8,7 @@ accepted unasked.
 
 import math
 from collections.abc import Sequence
+from datetime import date
 from typing import NamedTuple
 
 import numpy as np
@@ -61,6 +62,9 @@ class Solver:
         self.gazetteer = gazetteer
         self.calibration = calibration
         self.similar = SimilarNames(gazetteer.names)
+        ever = (date.min.toordinal(), date.max.toordinal())
+        places = gazetteer.places
+        self.is_dated = any(days != ever for days in zip(places.valid_from, places.valid_to, strict=True))
         _ = (
             gazetteer.automaton,
             gazetteer.is_label,
@@ -68,28 +72,36 @@ class Solver:
             gazetteer.crossing_names,
         )  # made now, not in a request
 
-    def locate(self, text: str) -> Answer:
-        """Answer one address in full."""
-        return answers.told(normalise.read(text), self.solve(normalise.plain(text)), self)
+    def locate(self, text: str, on: date | None = None) -> Answer:
+        """Answer one address in full, as of a day: places that were not there then are less likely."""
+        found = self.solve(normalise.plain(text), on.toordinal() if on else None)
+        return answers.told(normalise.read(text), found, self)
 
-    def locate_all(self, texts: Sequence[str]) -> pd.DataFrame:
-        """Answer many addresses: a frame of COLUMNS, one row a text; each distinct text is solved once."""
-        which, distinct = pd.factorize(np.asarray(texts, dtype=object))
-        rows = [self._row(self.solve(normalise.plain(text))) for text in distinct.tolist()]
+    def locate_all(self, texts: Sequence[str], on: Sequence[date] | None = None) -> pd.DataFrame:
+        """Answer many addresses: a frame of COLUMNS, one row a text.
+
+        `on` gives the day of each.  Equal questions are answered once; days do not tell questions apart where every
+        place of the gazetteer stands for ever.
+        """
+        dated = on is not None and self.is_dated
+        days = [day.toordinal() for day in on or ()] if dated else [None] * len(texts)
+        asked = list(zip(texts, days, strict=True))
+        position = {question: at for at, question in enumerate(dict.fromkeys(asked))}
+        rows = [self._row(self.solve(normalise.plain(text), day)) for text, day in position]
         x, y, level, radius, score, entry = (list(column) for column in zip(*rows, strict=True)) if rows else ([],) * 6
         lon, lat = crs.to_wgs84(np.array(x, dtype=float), np.array(y, dtype=float), self.gazetteer.projected)
         frame = pd.DataFrame({"lon": lon, "lat": lat, "level": level, "uncertainty_m": radius, "score": score})
         frame["confidence"], frame["accepted"] = self.judged(frame["level"].to_numpy(), frame["score"].to_numpy())
         self.gazetteer.describe(frame, np.array(entry, dtype=np.int64))
-        return frame[list(COLUMNS)].take(which).reset_index(drop=True)
+        return frame[list(COLUMNS)].take([position[question] for question in asked]).reset_index(drop=True)
 
     def reverse(self, lon: float, lat: float, within_m: float = 200.0, most: int = 8) -> tuple[Near, ...]:
         """Give what lies at or around a point (WGS 84), the nearest first: doors, buildings, places, the street."""
         x, y = crs.from_wgs84(np.array([lon]), np.array([lat]), self.gazetteer.projected)
         return nearby.around(self.gazetteer, float(x[0]), float(y[0]), within_m, most)
 
-    def solve(self, plain: str) -> Found:
-        """Solve one plain text (normalise.plain): what it may mean, the likeliest first."""
+    def solve(self, plain: str, day: int | None = None) -> Found:
+        """Solve one plain text (normalise.plain), as of an ordinal day: what it may mean, the likeliest first."""
         reading = readings.read(plain, self.gazetteer, self.similar)
         code = reading.said.get("code")
         if code:
@@ -97,7 +109,7 @@ class Solver:
             return Found(
                 reading, [Rival(hypotheses.of_code(entry, code), pinpoint.of_entry(entry, self.gazetteer), 1.0)], 1.0
             )
-        ranked = hypotheses.all_of(reading, self.gazetteer)
+        ranked = hypotheses.all_of(reading, self.gazetteer, day)
         return self._weighed(reading, ranked)
 
     def _weighed(self, reading: Reading, ranked: list[Hypothesis]) -> Found:

@@ -53,6 +53,12 @@ class Places:
     town: list[int]
     county: list[int]
     successor: list[int]
+    valid_from: list[int]  # ordinal days
+    valid_to: list[int]
+
+    def stood(self, place: int, day: int) -> bool:
+        """Tell whether a place was there on an ordinal day."""
+        return self.valid_from[place] <= day < self.valid_to[place]
 
     def __len__(self) -> int:
         return len(self.entry)

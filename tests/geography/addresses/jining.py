@@ -58,7 +58,7 @@ ZONES = {"SJ": ("communities", "370811001001"), "FY": ("units", "U1"), "JSLT": (
 
 def frame(rows: str = ROWS) -> pd.DataFrame:
     found: list[dict[str, object]] = []
-    for line in rows.strip().splitlines():
+    for line in filter(str.strip, rows.splitlines()):
         entry_id, kind, name, parent, *numbers = line.split()
         found.append(
             {
@@ -69,6 +69,7 @@ def frame(rows: str = ROWS) -> pd.DataFrame:
                 "parent": "" if parent == "-" else parent,
                 "zone_kind": ZONES.get(entry_id, ("", ""))[0],
                 "zone_id": ZONES.get(entry_id, ("", ""))[1],
+                "valid_from": "",
                 "valid_to": "2013-10-18" if entry_id == "SZ" else "",
                 "successor": "RC" if entry_id == "SZ" else "",
                 "geometry": _geometry(kind, [float(n) for n in numbers if n != "-"]),

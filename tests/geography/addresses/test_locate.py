@@ -1,5 +1,6 @@
 import json
 import math
+from datetime import date
 
 import pandas as pd
 import pytest
@@ -7,7 +8,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo_service.geography.addresses import locate
+from geo_service.geography.addresses import gazetteer, locate
 from tests.geography.addresses import jining
 
 SOLVER = jining.solver()
@@ -83,6 +84,23 @@ def test_a_wrong_district_is_overruled_by_a_name_that_stands_once():
     answer = SOLVER.locate("金乡县古槐路121号")
     assert answer.entry_id == "D121"
     assert answer.score <= SOLVER.locate("任城区古槐路121号").score
+
+
+def test_a_name_means_what_stood_on_the_day_of_the_call():
+    rows = jining.frame(
+        jining.ROWS
+        + """
+    OLD  unit  老车站  RC  -1000 100
+    NEW  unit  老车站  RC  1000 100
+    """
+    )
+    rows.loc[rows["entry_id"] == "OLD", "valid_to"] = "2020-01-01"
+    rows.loc[rows["entry_id"] == "NEW", "valid_from"] = "2020-01-01"
+    solver = locate.Solver(gazetteer.build(rows, jining.PROJECTED))
+    assert solver.locate("老车站", on=date(2019, 5, 1)).entry_id == "OLD"
+    assert solver.locate("老车站", on=date(2021, 5, 1)).entry_id == "NEW"
+    both = solver.locate_all(["老车站", "老车站"], on=[date(2019, 5, 1), date(2021, 5, 1)])
+    assert both["entry_id"].tolist() == ["OLD", "NEW"]
 
 
 def test_a_point_knows_what_is_around_it():
