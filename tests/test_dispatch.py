@@ -15,7 +15,7 @@ from benchmarks.dispatch.administration import Region
 from benchmarks.dispatch.gazetteer import World
 from benchmarks.dispatch.judge import Judge
 from benchmarks.dispatch.offsets import SIDES, Surveyor, octant
-from benchmarks.dispatch.phrases import Phrase, Word
+from benchmarks.dispatch.phrases import Phrase, Speaker, Word
 
 HOUSE = Path(__file__).resolve().parents[1]
 
@@ -161,6 +161,23 @@ def test_a_typo_changes_one_place_in_the_way_it_is_called(name: str):
             assert sounds[1] in noise.near_syllables(sounds[0])
         assert len(other) == len(name) + {"doubled": 1, "dropped": -(len(name) > 3)}.get(kind, 0)
         assert sorted(other) == sorted(name) or kind != "swapped"
+
+
+def test_no_typo_touches_a_number():
+    for seed in range(100):
+        kind, other = noise.typo("乡道Y012", np.random.default_rng(seed))
+        assert other.endswith("Y012"), kind
+
+
+def test_before_a_gated_place_is_at_one_of_its_gates(world: World):
+    speaker = Speaker(Judge(world), np.random.default_rng(5))
+    gates = world.entries[world.entries["kind"] == "gate"]
+    plane = dict(zip(world.entries["entry_id"], world.plane, strict=True))
+    for phrase in (speaker.say("place_offset") for _ in range(300)):
+        place = world.entries["entry_id"].iat[phrase.row]
+        own = gates.loc[gates["parent"] == place, "entry_id"]
+        if phrase.words[-1].text == "门口" and len(own):
+            assert min(plane[gate].distance(shapely.Point(phrase.at)) for gate in own) < 30.0
 
 
 def test_a_typo_that_makes_another_name_cannot_be_resolved(monkeypatch: pytest.MonkeyPatch):

@@ -333,18 +333,16 @@ def _doors(ground: Ground, drawn: _Drawn, home: _Homes, roads: _Roads, rng: np.r
     edge, nth = _stepped(np.where(network.kinds == "country", 0.0, shapely.length(network.lines)), _DOOR_STEP_M)
     edge, nth = np.repeat(edge, 2), np.repeat(nth, 2)
     right = np.arange(len(edge)) % 2 == 1
-    kept = rng.random(len(edge)) < _DOORS_KEPT
+    length = shapely.length(network.lines)
+    counted = np.abs(np.abs(network.end_m - network.start_m) - length) < 0.2 * length  # not where a ring closes
+    kept = (rng.random(len(edge)) < _DOORS_KEPT) & counted[edge]
     edge, nth, right = edge[kept], nth[kept], right[kept]
     run = (nth + rng.uniform(0.1, 0.9, len(nth))) * _DOOR_STEP_M
-    share = run / shapely.length(network.lines)[edge]
+    share = run / length[edge]
     measure = network.start_m[edge] + share * (network.end_m[edge] - network.start_m[edge])
     number = 2 * (measure // _NUMBER_STEP_M).astype(np.int64) + 1 + right
-    at = _beside(
-        drawn,
-        edge,
-        run,
-        np.where(right, -1.0, 1.0) * (network.half_width_m()[edge] + rng.uniform(*_SETBACK_M, len(edge))),
-    )
+    aside = network.half_width_m()[edge] + rng.uniform(*_SETBACK_M, len(edge))
+    at = _beside(drawn, edge, run, np.where(right, -aside, aside))
     first = ~pd.DataFrame({"road": roads.names[edge], "number": number}).duplicated().to_numpy()
     listed = first & (rng.random(len(edge)) >= _UNLISTED)
     ids = ground.add(

@@ -20,14 +20,14 @@ TYPOS = {  # name: share among the records with a typo
 }
 _LOOK_ALIKE = (
     "薄簿 士土 未末 己已巳 日曰目 大太犬 人入八 王玉主 全金 田由甲申 干千于 午牛 晴睛清情请 庄压 材村 林森 东车 "
-    "乐东 刘对 李季 杨扬 张弘 陈阵 周同 徐除 孙孔 胡湖 朱未 高亮 何河 郭廓 马鸟 罗梦 梁粱 宋朱 郑邓 谢射 韩朝 唐塘 "
+    "乐东 刘对 李季 杨扬 张弘 陈阵 周同 徐除 孙孔 胡湖 朱未 高亮 何河 郭廓 马鸟 罗梦 梁粱 郑邓 谢射 韩朝 唐塘 "
     "冯马 董重 程裎 曹漕 袁衰 许计 傅傳 沈沉 曾会 彭澎 吕品 苏办 卢户 蔡祭 贾贡 丁了 魏巍 薛辟 叶汁 阎闫 余佘 潘播 "
-    "杜社 戴载 夏复 钟种 汪江 任仕 姜羌 济挤 宁宇 兖衮 邹绉 泗洒 汶坟 微徽 鱼渔 嘉喜 祥样 曲由 阜埠 城诚 区匹 县具 "
-    "镇填 乡多 街衔 道首 路跤 巷港 花化 园圆 苑宛 景影 水永 木本 春舂 秋秒 龙尤 凤风 银很 宝玉 翠粹 锦绵 康庸 福副 "
-    "丰车 佳住 静净 雅稚 晨辰 望忘 汇江 奎查 惠患 贤坚 圣怪 运远 鲁鱼 儒懦 弘引 致到 源原 华毕 平乎 昌冒 盛成 阳阴 "
+    "杜社 戴载 夏复 钟种 汪江 任仕 姜羌 济挤 宁宇 兖衮 邹绉 泗洒 汶坟 微徽 鱼渔 祥样 曲由 阜埠 城诚 区匹 县具 "
+    "镇填 乡多 街衔 道首 路跤 巷港 花化 园圆 苑宛 景影 水永 木本 春舂 秋秒 龙尤 凤风 银很 翠粹 锦绵 康庸 福副 "
+    "丰车 佳住 静净 雅稚 晨辰 望忘 奎查 惠患 贤坚 圣怪 鲁鱼 儒懦 弘引 致到 源原 华毕 平乎 昌冒 盛成 阳阴 "
     "泉皇 溪奚 桥侨 门们 台合 岭领 峰锋 川州 海每 洲州 月用 星皇 霞遐 庭廷 陵棱 塘糖 堤提 岸岩 津律 和知 兴光 义叉 "
-    "礼札 信言 达边 通涌 顺须 利刊 成戌 贵责 鼎晶 轩杆 雍壅 澜谰 珠株 店唐 楼搂 集售 营宫 铺辅 寨塞 堂常 屯电 口回 "
-    "阁阎 前剪 后垢 西酉 南甫 北兆 小少 文交 明朋 光兴 建健 设没 民氏 解懈 放故 健键 新斩 青清 年午 京凉 红江 迎仰 "
+    "礼札 信言 达边 通涌 顺须 利刊 成戌 贵责 轩杆 雍壅 澜谰 珠株 店唐 楼搂 集售 营宫 铺辅 寨塞 堂常 屯电 口回 "
+    "阁阎 前剪 后垢 西酉 南甫 北兆 小少 明朋 光兴 建健 设没 民氏 解懈 放故 健键 新斩 青清 年午 京凉 红江 迎仰 "
     "宾滨 振震 工土 业亚 商高 滨槟 公分 体休 育盲 科料 技枝 创刨 车东 站占 教数 环坏 古舌 槐魁 医匠 院皖 学字 校较 "
     "银根 行仃 支攴 市布 场扬"
 )
@@ -130,23 +130,32 @@ def look_alike(text: str, rng: np.random.Generator) -> str:
     return _replaced(text, lambda c: _look_alikes().get(c, ""), rng)
 
 
+def _letters(text: str) -> int:
+    """Give how many characters stand before the first digit or Latin letter: 乡道 of 乡道Y012."""
+    return next((i for i, character in enumerate(text) if character.isascii()), len(text))
+
+
 def dropped(text: str, rng: np.random.Generator) -> str:
     """Leave a character out; of three characters and fewer none can be spared."""
-    i = int(rng.integers(len(text)))
-    return text[:i] + text[i + 1 :] if len(text) > 3 else text
+    if _letters(text) < 4:
+        return text
+    i = int(rng.integers(_letters(text)))
+    return text[:i] + text[i + 1 :]
 
 
 def doubled(text: str, rng: np.random.Generator) -> str:
     """Write a character twice."""
-    i = int(rng.integers(len(text)))
+    if not _letters(text):
+        return text
+    i = int(rng.integers(_letters(text)))
     return text[: i + 1] + text[i:]
 
 
 def swapped(text: str, rng: np.random.Generator) -> str:
     """Write two neighbours in the wrong order."""
-    if len(text) < 3:
+    if _letters(text) < 3:
         return text
-    i = int(rng.integers(len(text) - 1))
+    i = int(rng.integers(_letters(text) - 1))
     return text[:i] + text[i + 1] + text[i] + text[i + 2 :]
 
 

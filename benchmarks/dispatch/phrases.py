@@ -91,6 +91,9 @@ class Speaker:
         kinds = np.array(judge.kinds, dtype=object)
         self._of = {kind: np.flatnonzero(kinds == kind) for kind in set(judge.kinds)}
         self._parent = np.array([judge.row_of.get(parent, -1) for parent in judge.parents])
+        self._gates: dict[int, list[int]] = {}
+        for row in self._of["gate"].tolist():
+            self._gates.setdefault(int(self._parent[row]), []).append(row)
         building = self._of["building"]
         farm = kinds[self._parent[building]] == "village"
         self._of["farmstead"], self._of["building"] = building[farm], building[~farm]
@@ -219,7 +222,7 @@ class Speaker:
         phrase = self._child("place_offset", "gate") if turn < 0.3 else self._place(self._any(PLACES[:3]))
         phrase.kind = "place_offset"
         if turn < 0.45:
-            at, said = self._surveyor.opposite(phrase.row, self._rng), "对面"
+            at, said = self._surveyor.opposite(self._entrance(phrase.row), self._rng), "对面"
         elif turn < 0.65:
             offset = self._surveyor.beside(phrase.row, self._rng)
             if offset is None:
@@ -228,7 +231,7 @@ class Speaker:
         elif turn < 0.85:
             at, said = self._surveyor.around(phrase.row, 80.0, self._rng), self._any(_NEAR)
         else:
-            at, said = self._surveyor.doorstep(phrase.row, self._rng), "门口"
+            at, said = self._surveyor.doorstep(self._entrance(phrase.row), self._rng), "门口"
         if at is None:
             return None
         phrase.at = at
@@ -257,6 +260,11 @@ class Speaker:
 
     def _crossing_county(self, nth: int) -> str:
         return str(self._judge.world.crossings["county"].iat[nth])
+
+    def _entrance(self, row: int) -> int:
+        """Give one of a place's gates, the place itself where it has none."""
+        gates = self._gates.get(row)
+        return self._any(gates) if gates else row
 
     def _called(self, row: int, phrase: Phrase) -> Word:
         """Call a place by its name or, now and then, by another it has."""
