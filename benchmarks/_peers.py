@@ -29,7 +29,28 @@ CRIME = HOUSE.parent / "shared" / "data" / "crime"  # beside the repository, not
 Pairs = tuple[np.ndarray, np.ndarray]  # positions of points and of the polygons that hold them, in no order
 
 
-class Engines:
+class Program:
+    """A process of benchmarks/peers in an environment of its own, told what to do line by line."""
+
+    def __init__(self, home: str, script: str) -> None:
+        command = [environment(home), "-W", "ignore", str(PEERS / script)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def tell(self, line: str) -> None:
+        """Have a command carried out."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+        said = self._process.stdout.readline().strip()
+        assert said == "done", f"the peer said {said!r} to {line!r}"
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
+class Engines(Program):
     """A process of benchmarks/peers/engines.py that has loaded points and polygons."""
 
     NAMES = ("sedonadb", "duckdb", "dask-geopandas")
@@ -40,33 +61,20 @@ class Engines:
         pq.write_table(
             pa.table({"zone": np.arange(len(shapes)), "wkb": shapely.to_wkb(shapes)}), folder / "zones.parquet"
         )
-        command = [environment("join"), "-W", "ignore", str(PEERS / "engines.py")]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        super().__init__("join", "engines.py")
         for name in self.NAMES:
-            self._tell(f"load {name} {folder}")
+            self.tell(f"load {name} {folder}")
 
     def join(self, name: str) -> None:
         """Let an engine join; it keeps the answer."""
-        self._tell(f"join {name}")
+        self.tell(f"join {name}")
 
     def pairs(self, name: str) -> Pairs:
         """Read an engine's last answer."""
         path = self._folder / f"{name}.parquet"
-        self._tell(f"save {name} {path}")
+        self.tell(f"save {name} {path}")
         answer = pq.read_table(path)
         return answer["id"].to_numpy(), answer["zone"].to_numpy()
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.communicate()
-
-    def _tell(self, line: str) -> None:
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(f"{line}\n")
-        self._process.stdin.flush()
-        said = self._process.stdout.readline().strip()
-        assert said == "done", f"the peer said {said!r} to {line!r}"
 
 
 class PostGIS:

@@ -68,6 +68,19 @@ def measured(what: str, value: float, unit: str, goal: float) -> Row:
     return {"what": what, "value": round(value, 1), "unit": unit, "goal": goal, "met": value <= goal}
 
 
+def reached(what: str, value: float, unit: str, goal: float) -> Row:
+    """Give a value beside the least it is to be."""
+    return {"what": what, "value": round(float(value), 4), "unit": unit, "goal": goal, "met": bool(value >= goal)}
+
+
+def compared(what: str, peer: str, shares: Sequence[float], check: str) -> Row:
+    """Give which share ours and a peer get right; it holds when ours is no smaller."""
+    ours, theirs = (float(share) for share in shares)
+    ratio = round(ours / theirs, 2) if theirs else 0.0
+    values = {"ours": round(ours, 4), "theirs": round(theirs, 4), "unit": "share", "ratio": ratio}
+    return {"what": what, "peer": peer, **values, "check": check, "equal": ours >= theirs}
+
+
 def _timed(run: Callable[[], T]) -> tuple[float, T]:
     start = time.perf_counter()
     answer = run()
@@ -95,8 +108,9 @@ def report(rows: Sequence[Row], *, as_json: bool) -> int:
         print(json.dumps(list(rows), ensure_ascii=False, indent=1))
     for row in [] if as_json else rows:
         if "peer" in row:
-            print(f"{row['what']:20} {row['ours']} s, {row['peer']} {row['theirs']} s: {row['ratio']} x")
-            print(f"{'':20} {'equal' if row['equal'] else 'NOT EQUAL'}: {row['check']}")
+            unit = row["unit"]
+            print(f"{row['what']:20} {row['ours']} {unit}, {row['peer']} {row['theirs']} {unit}: {row['ratio']} x")
+            print(f"{'':20} {'holds' if row['equal'] else 'DOES NOT HOLD'}: {row['check']}")
         else:
             word = "met" if row["met"] else "missed"
             print(f"{row['what']:20} {row['value']} {row['unit']}, goal {row['goal']}: {word}")

@@ -12,6 +12,23 @@ NAMES = sorted(path.stem for path in (HOUSE / "benchmarks").glob("[!_]*.py"))
 RACE = {"what", "peer", "ours", "theirs", "unit", "ratio", "check", "equal"}
 FIGURE = {"what", "value", "unit", "goal", "met"}
 FIXED = {  # names that others read
+    "addresses": {
+        f"addresses/{name}"
+        for name in (
+            "top1_clean",
+            "top1_all",
+            "crossing_offset_median_m",
+            "ece_held_out",
+            "accepted_share",
+            "accepted_within_100m",
+            "per_second",
+            "p99_ms",
+            "memory_mb",
+            "datum_5_records",
+            "flat",
+            "flat_top1",
+        )
+    },
     "digest": {"digest/decade", "digest/decade_places", "digest/decade_wall", "digest/decade_peak", "digest/increment"},
     "join": {
         f"join/{name}" for name in ("reused", "reused_1m", "oneshot", "ties", "sectors", "tally", "build", "memory")
