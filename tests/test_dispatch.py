@@ -100,6 +100,34 @@ def test_what_is_resolvable_is_what_exactly_one_place_fits(shape: str, words: di
     assert Judge(world).is_one(shape, words, (0.0, 0.0)) is one
 
 
+@pytest.mark.parametrize(
+    ("shape", "words", "only"),
+    [
+        (
+            "door",
+            {"name": "建设路", "child": "7"},
+            False,
+        ),  # one street has the number, but the wrong county has one too
+        ("door", {"name": "人民路", "child": "7"}, True),
+        ("child", {"name": "阳光花园", "child": "3"}, False),
+        ("place", {"name": "李庄村"}, True),
+    ],
+)
+def test_with_a_wrong_county_the_name_must_be_the_only_one(shape: str, words: dict[str, str], only: bool):
+    world = rows(
+        ("V", "village", "李庄村", "A", 0, 0),
+        ("C1", "compound", "阳光花园", "A", 0, 0),
+        ("C2", "compound", "阳光花园", "B", -10_000, 0),
+        ("H3", "building", "3", "C1", 0, 0),
+        ("R1", "road", "建设路", "A", 0, 0),
+        ("R2", "road", "建设路", "B", -10_000, 0),
+        ("R3", "road", "人民路", "A", 0, 0),
+        ("D1", "door", "7", "R1", 5, 5),
+        ("D3", "door", "7", "R3", 5, 5),
+    )
+    assert Judge(world).is_only(shape, words) is only
+
+
 def test_the_same_seed_writes_the_same_texts(world: World, records: pd.DataFrame):
     pd.testing.assert_frame_equal(texts.write(world, 3000, seed=4), records)
     assert not texts.write(world, 3000, seed=5)["text"].equals(records["text"])

@@ -107,6 +107,15 @@ class Judge:
         found = self.fits(shape, words)
         return len(found) > 0 and bool((np.hypot(*(found - truth).T) <= SAME_M).all())
 
+    def is_only(self, shape: str, words: Words) -> bool:
+        """Tell whether the city has one place or street of the name, whatever its number: what a wrong county asks."""
+        if shape in {"road", "street", "door"}:
+            return len({self.county[row] for row in self.rows("street", words)}) == 1
+        if shape in {"place", "child"}:
+            found = self.xy[self.rows("place", words)]
+            return bool((np.hypot(*(found - found[0]).T) <= SAME_M).all())
+        return True
+
     def _lies_in(self, county: str, town: str, words: Words) -> bool:
         if "county" in words and county not in self._counties.get(words["county"], ()):
             return False

@@ -61,6 +61,8 @@ def spoken(phrase: Phrase, judge: Judge, rng: np.random.Generator) -> tuple[str,
     """Give the noisy text, the names of its noise, and whether it can be resolved."""
     noises = list(phrase.forms)
     resolvable = judge.is_one(phrase.shape, phrase.asked(), _asked_at(phrase, judge))
+    if "wrong_district" in phrase.forms:
+        resolvable = resolvable and judge.is_only(phrase.shape, phrase.asked())
     if rng.random() < SHARES["typo"]:
         kind = mistype(phrase, rng)
         noises += [kind] if kind else []
