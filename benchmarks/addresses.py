@@ -58,7 +58,7 @@ class Sizes:
     rounds: int
 
 
-FULL = Sizes(20_000, 20_000, speed=10_000, single=3_000, taipei=8_774, sources=4_000, peers=6_000, rounds=ROUNDS)
+FULL = Sizes(40_000, 20_000, speed=10_000, single=3_000, taipei=8_774, sources=4_000, peers=6_000, rounds=ROUNDS)
 SMALL = Sizes(10_000, 3_000, speed=2_000, single=500, taipei=1_000, sources=1_000, peers=600, rounds=2)
 
 
