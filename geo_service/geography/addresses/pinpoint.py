@@ -31,6 +31,7 @@ _NEARBY_M = {
     "一带": 100.0, "周边": 80.0, "周围": 80.0,
 }  # fmt: skip
 _FRONT = frozenset(("门口", "大门口", "门前", "前面", "前边", "前", "楼前"))
+_FACING_M = 40.0  # between two buildings that face each other
 _RAY_M = 5000.0  # longer than any place
 _OPPOSITE = frozenset(("对面", "斜对面", "正对面", "马路对面", "路对面", "对过", "对门"))
 _FRONT_M = 80.0  # a street farther away is not the one that a gate opens to
@@ -201,19 +202,23 @@ def _front(at: Pin, outline: shapely.Geometry | None, gazetteer: Gazetteer) -> t
 
 
 def _opposite(at: Pin, outline: shapely.Geometry | None, gazetteer: Gazetteer) -> Pin:
-    """Cross the road in front."""
+    """Cross the road in front; a building or part inside a compound is faced by another one, not by a road."""
+    if at.level in ("building", "part"):
+        return Pin(at.x, at.y, "nearby", at.uncertainty_m + _FACING_M, at.entry)
     which, way = _front(at, outline, gazetteer)
     if which < 0:
         return Pin(at.x, at.y, "nearby", at.uncertainty_m + 40.0, at.entry)
     half = gazetteer.streets[which].half_width_m
     beyond = (_WIDTH_M if math.isnan(half) else half) + _ACROSS_M
     (x, y), (fx, fy) = way.tolist()
-    share = beyond / max(math.hypot(fx - x, fy - y), 1.0)
+    away = math.hypot(fx - x, fy - y)
+    share = beyond / max(away, 1.0)
+    own = 0.0 if outline is None else at.uncertainty_m  # it may face another road on another side
     return Pin(
         fx + (fx - x) * share,
         fy + (fy - y) * share,
         "place_offset",
-        35.0 if outline is None else max(35.0, at.uncertainty_m),
+        max(own, 35.0 + 0.3 * away),
         at.entry,
     )
 

@@ -12,7 +12,7 @@ from geo_service.geography.addresses.mentions import Mention
 from geo_service.geography.addresses.places import AREA, ROAD, Gazetteer
 from geo_service.geography.addresses.similar import SimilarNames
 
-_STREETS = 6  # of one name whose crossings are looked through
+_STREETS = 24  # of one name whose crossings are looked through
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,37 +42,39 @@ class Reading:
 
 def read(plain: str, gazetteer: Gazetteer, similar: SimilarNames) -> Reading:
     """Read a plain text (normalise.plain)."""
-    parts = grammar.cut(plain, gazetteer.automaton, gazetteer.codes)
-    places: list[Mention] = []
-    areas: list[Mention] = []
-    said: dict[str, Part] = {}
-    labels: list[Part] = []
-    unknown: list[Part] = []
-    for part in parts:
-        if part.kind == grammar.NAME:
-            if gazetteer.is_label[part.number]:
-                labels.append(part)
-            if gazetteer.meanings[part.number]:
-                mention = mentions.exact(part, gazetteer)
-                (areas if mention.roles == AREA else places).append(mention)
-        elif part.kind == grammar.UNKNOWN:
-            unknown.append(part)
-        else:
-            said.setdefault(part.kind, part)
-    if unknown:
-        met = _met(places, said, gazetteer)
-        for mention in mentions.resembling(plain, parts, met, gazetteer, similar):
+    found = Reading(plain, grammar.cut(plain, gazetteer.automaton, gazetteer.codes), [], [], {}, [], [])
+    for part in found.parts:
+        _sort(part, found, gazetteer)
+    if found.unknown:
+        met = _met(found, gazetteer)
+        for mention in mentions.resembling(plain, found.parts, met, gazetteer, similar):
             if mention.roles & AREA:
-                areas.append(mention)
+                found.areas.append(mention)
             if mention.roles & ~AREA:
-                places.append(mention)
-        places.sort(key=lambda mention: mention.begin)
-    return Reading(plain, parts, places, areas, said, labels, unknown)
+                found.places.append(mention)
+        found.places.sort(key=lambda mention: mention.begin)
+    return found
 
 
-def _met(places: list[Mention], said: dict[str, Part], gazetteer: Gazetteer) -> list[int]:
+def _sort(part: Part, found: Reading, gazetteer: Gazetteer) -> None:
+    """Put a part where it belongs."""
+    if part.kind == grammar.UNKNOWN:
+        found.unknown.append(part)
+    elif part.kind != grammar.NAME:
+        found.said.setdefault(part.kind, part)
+    else:
+        if gazetteer.is_label[part.number]:
+            found.labels.append(part)
+        if gazetteer.meanings[part.number]:
+            mention = mentions.exact(part, gazetteer)
+            (found.areas if mention.roles == AREA else found.places).append(mention)
+
+
+def _met(found: Reading, gazetteer: Gazetteer) -> list[int]:
     """Give the names of the streets that cross one that was named, when the text speaks of a crossing."""
-    if not (said.keys() & {"join", "crossing", "offset"}):
+    if not (found.said.keys() & {"join", "crossing", "offset"}):
         return []
-    streets = [option.place for mention in places if mention.roles & ROAD for option in mention.options[:_STREETS]]
+    streets = [
+        option.place for mention in found.places if mention.roles & ROAD for option in mention.options[:_STREETS]
+    ]
     return sorted({name for street in streets for name in gazetteer.crossing_names.get(street, ())})
