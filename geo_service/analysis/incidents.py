@@ -7,6 +7,8 @@ to do.
 
 Frames (pandas, RangeIndex; times are UTC, coordinates WGS 84):
 INCIDENT_COLUMNS  one row an incident;  REJECTED_COLUMNS  one row a refused source row.
+How an incident's position is known stands beside it (WHEREABOUTS_COLUMNS); reading knows coordinates only, what the
+place text says is the work of whereabouts.py.
 """
 
 import json
@@ -27,9 +29,16 @@ from geo_service.analysis.doubts import Doubts
 from geo_service.analysis.feed import Feed
 from geo_service.geography import crs
 
+# located_by: coordinates, address, person, "" (waits); match_level: level of the text's answer, "" none; uncertainty_m,
+# confidence: NaN unknown; conflict: how text and coordinates disagree, "" not; named_kind, named_id: the zone that the
+# text names, "" none.
+WHEREABOUTS_COLUMNS = (
+    "located_by", "match_level", "uncertainty_m", "confidence", "conflict", "named_kind", "named_id",
+)  # fmt: skip
 INCIDENT_COLUMNS = (
     "feed", "incident_id", "called_at", "occurred_from", "occurred_to", "updated_at", "place", "category",
-    "source_category", "lon", "lat", "month", "community_id", "unit_id", "patrol_zone_id", "cell", "placed", "digest",
+    "source_category", "lon", "lat", *WHEREABOUTS_COLUMNS, "month", "community_id", "unit_id", "patrol_zone_id", "cell",
+    "placed", "digest",
 )  # fmt: skip
 REJECTED_COLUMNS = ("feed", "source", "row", "incident_id", "reason", "detail", "fields")
 ID_COLUMN = {"communities": "community_id", "units": "unit_id", "patrol_zones": "patrol_zone_id"}
@@ -61,7 +70,7 @@ def empty_incidents() -> pd.DataFrame:
     frame = pd.DataFrame({column: pd.Series(dtype="str") for column in INCIDENT_COLUMNS})
     for column in TIME_COLUMNS:
         frame[column] = pd.Series(dtype="datetime64[us, UTC]")
-    return frame.astype({"lon": "float64", "lat": "float64"})
+    return frame.astype(dict.fromkeys(("lon", "lat", "uncertainty_m", "confidence"), "float64"))
 
 
 def read(rows: pd.DataFrame, feed: Feed, now: datetime | None) -> Read:
@@ -102,6 +111,7 @@ def read(rows: pd.DataFrame, feed: Feed, now: datetime | None) -> Read:
         "source_category": source_category,
         "lon": lon,
         "lat": lat,
+        **_whereabouts(waiting),
         "month": months(local),
         **dict.fromkeys((*ID_COLUMN.values(), "cell", "digest"), spelled([""], np.full(len(rows), -1))),
         "placed": spelled(["outside", "waiting"], waiting.astype(np.int64)),
@@ -109,6 +119,18 @@ def read(rows: pd.DataFrame, feed: Feed, now: datetime | None) -> Read:
     frame, good = pd.DataFrame(found)[list(INCIDENT_COLUMNS)], refusals.reason == ""
     kept = frame if good.all() else frame[good].reset_index(drop=True)
     return Read(kept, _rejected(rows, feed, incident_id, refusals), timed + where)
+
+
+def _whereabouts(waiting: Flags) -> "dict[str, Texts | Floats]":
+    """Say how positions are known as far as coordinates tell."""
+    texts = spelled([""], np.zeros(len(waiting), dtype=np.int64))
+    numbers = np.full(len(waiting), np.nan)
+    return {
+        **dict.fromkeys(WHEREABOUTS_COLUMNS, texts),
+        "located_by": spelled(["coordinates", ""], waiting.astype(np.int64)),
+        "uncertainty_m": numbers,
+        "confidence": numbers,
+    }
 
 
 def spelled(values: Sequence[str] | Objects, code: npt.NDArray[np.int64]) -> Texts:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from geo_service.analysis import counts, early_warnings, rules, totals, versions
+from geo_service.analysis import counts, early_warnings, rules, totals, versions, whereabouts
 from geo_service.analysis import incidents as incident_rows
 from geo_service.analysis.doubts import Doubts
 from geo_service.analysis.feed import Feed
@@ -46,7 +46,8 @@ class Known:
 class Found:
     """What follows from a batch.
 
-    `incidents`: new or changed ones, whole rows.  `zone_months`, `levels`, `cell_months`, `cell_levels`: each row
+    `incidents`: new or changed ones, whole rows.  `reviews`: those of them that a person should look at
+    (whereabouts.REVIEW_COLUMNS).  `zone_months`, `levels`, `cell_months`, `cell_levels`: each row
     replaces what stood under its key; count 0 means that nothing is left.  `alerts`: moments that now hold and did
     not, or held at another time; `withdrawn`: moments that held and no longer do.  `summary`: plain numbers,
     JSON-able.
@@ -54,6 +55,7 @@ class Found:
 
     incidents: pd.DataFrame
     rejected: pd.DataFrame
+    reviews: pd.DataFrame
     zone_months: pd.DataFrame
     levels: pd.DataFrame
     alerts: pd.DataFrame
@@ -157,7 +159,10 @@ def restate(known: Known) -> Found:
 
 
 def place(incidents: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones]) -> pd.DataFrame:
-    """Fill in which community, unit and patrol zone holds each incident, and its H3 cell (resolution 10)."""
+    """Fill in which community, unit and patrol zone holds each incident, and its H3 cell (resolution 10).
+
+    A zone that the incident's place text names, and that stands, holds it wherever its point is.
+    """
     lon, lat = incidents["lon"].to_numpy(dtype=np.float64), incidents["lat"].to_numpy(dtype=np.float64)
     point, points = pd.factorize(lon + 1j * lat)  # block geocodes repeat: each place is looked up once; NaN is -1
     at_lon, at_lat = np.append(points.real, np.nan), np.append(points.imag, np.nan)
@@ -173,7 +178,8 @@ def place(incidents: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones]) -> 
         columns[column] = _spread(found, point, incidents.index)
     columns["cell"] = _spread(grid.as_text(grid.cells(at_lon, at_lat)), point, incidents.index)
     placed = np.where(np.isnan(lon), "waiting", np.where(inside[point], "located", "outside"))
-    return incidents.assign(**columns, placed=placed)[list(incident_rows.INCIDENT_COLUMNS)]
+    by_point = incidents.assign(**columns, placed=placed)[list(incident_rows.INCIDENT_COLUMNS)]
+    return whereabouts.by_name(by_point, zones)
 
 
 def _spread(values: npt.NDArray[np.object_], which: npt.NDArray[np.int64], index: pd.Index) -> pd.Series:
@@ -210,6 +216,7 @@ def _found(fresh: pd.DataFrame, rejected: pd.DataFrame, known: Known, summary: S
     return Found(
         incidents=fresh,
         rejected=rejected,
+        reviews=whereabouts.empty_reviews(),
         zone_months=counts.changes(was.zone_months, now.zone_months, counts.ZONE_KEY),
         levels=counts.changes(was.levels, now.levels, early_warnings.LEVEL_KEY),
         alerts=_only_in(now.alerts, was.alerts, list(now.alerts.columns)),
