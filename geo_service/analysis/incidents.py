@@ -29,12 +29,14 @@ from geo_service.analysis.doubts import Doubts
 from geo_service.analysis.feed import Feed
 from geo_service.geography import crs
 
-# located_by: coordinates, address, person, "" (waits); match_level: level of the text's answer, "" none; uncertainty_m,
-# confidence: NaN unknown; conflict: how text and coordinates disagree, "" not; named_kind, named_id: the zone that the
-# text names, "" none.
+# lon, lat is where an incident is taken to be, source_lon, source_lat where its source says it is.  located_by:
+# coordinates, address, person, "" (waits); match_level: level of the text's answer, "" none; uncertainty_m, confidence:
+# NaN unknown; conflict: how text and coordinates disagree, "" not; named_kind, named_id: the zone of the text, "" none.
 WHEREABOUTS_COLUMNS = (
-    "located_by", "match_level", "uncertainty_m", "confidence", "conflict", "named_kind", "named_id",
+    "source_lon", "source_lat", "located_by", "match_level", "uncertainty_m", "confidence", "conflict", "named_kind",
+    "named_id",
 )  # fmt: skip
+NUMBER_COLUMNS = ("lon", "lat", "source_lon", "source_lat", "uncertainty_m", "confidence")
 INCIDENT_COLUMNS = (
     "feed", "incident_id", "called_at", "occurred_from", "occurred_to", "updated_at", "place", "category",
     "source_category", "lon", "lat", *WHEREABOUTS_COLUMNS, "month", "community_id", "unit_id", "patrol_zone_id", "cell",
@@ -70,7 +72,7 @@ def empty_incidents() -> pd.DataFrame:
     frame = pd.DataFrame({column: pd.Series(dtype="str") for column in INCIDENT_COLUMNS})
     for column in TIME_COLUMNS:
         frame[column] = pd.Series(dtype="datetime64[us, UTC]")
-    return frame.astype(dict.fromkeys(("lon", "lat", "uncertainty_m", "confidence"), "float64"))
+    return frame.astype(dict.fromkeys(NUMBER_COLUMNS, "float64"))
 
 
 def read(rows: pd.DataFrame, feed: Feed, now: datetime | None) -> Read:
@@ -111,7 +113,7 @@ def read(rows: pd.DataFrame, feed: Feed, now: datetime | None) -> Read:
         "source_category": source_category,
         "lon": lon,
         "lat": lat,
-        **_whereabouts(waiting),
+        **_whereabouts(lon, lat, waiting),
         "month": months(local),
         **dict.fromkeys((*ID_COLUMN.values(), "cell", "digest"), spelled([""], np.full(len(rows), -1))),
         "placed": spelled(["outside", "waiting"], waiting.astype(np.int64)),
@@ -121,15 +123,16 @@ def read(rows: pd.DataFrame, feed: Feed, now: datetime | None) -> Read:
     return Read(kept, _rejected(rows, feed, incident_id, refusals), timed + where)
 
 
-def _whereabouts(waiting: Flags) -> "dict[str, Texts | Floats]":
+def _whereabouts(lon: Floats, lat: Floats, waiting: Flags) -> "dict[str, Texts | Floats]":
     """Say how positions are known as far as coordinates tell."""
     texts = spelled([""], np.zeros(len(waiting), dtype=np.int64))
-    numbers = np.full(len(waiting), np.nan)
+    unknown = np.full(len(waiting), np.nan)
     return {
         **dict.fromkeys(WHEREABOUTS_COLUMNS, texts),
+        "source_lon": lon,
+        "source_lat": lat,
         "located_by": spelled(["coordinates", ""], waiting.astype(np.int64)),
-        "uncertainty_m": numbers,
-        "confidence": numbers,
+        **dict.fromkeys(("uncertainty_m", "confidence"), unknown),
     }
 
 
