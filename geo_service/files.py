@@ -1,4 +1,4 @@
-"""Files: reads zones, feeds, rules and layers.
+"""Files: reads zones, gazetteers, feeds, rules and layers.
 
 What a file says is checked in the rooms it is about (feed.py, rules.py, maps/layers.py); here it is only found, opened
 and named in errors.  Incident files are the work of feeds/, results that of results.py.
@@ -13,19 +13,22 @@ import geopandas
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pyogrio
 import pyogrio.errors
 import shapely
 
 from geo_service.analysis import feed as feeds
 from geo_service.analysis import rules
-from geo_service.errors import AxisOrder, BadRule, BadZones, UndeclaredCRS
+from geo_service.errors import AxisOrder, BadGazetteer, BadRule, BadZones, UndeclaredCRS
 from geo_service.geography import crs
+from geo_service.geography.addresses import gazetteer
 from geo_service.geography.zones import Zones
 from geo_service.maps import layers
 
 _PACKAGE = Path(__file__).resolve().parent
 _SHOWN = 5  # ids named in an error before "and n more"
+_UNDECLARED = (".geojson", ".json")  # formats that always say WGS 84, whatever they hold
 
 
 def shipped(name: str, chosen: str = "") -> Path:
@@ -211,3 +214,123 @@ def _column(frame: pd.DataFrame, names: Sequence[str], default: np.ndarray) -> n
 def _some(ids: Sequence[str] | np.ndarray) -> str:
     shown = ", ".join(str(i) for i in list(ids)[:_SHOWN])
     return shown + (f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else "")
+
+
+def read_gazetteer(paths: Sequence[Path], system: str = "") -> pd.DataFrame:
+    """Read the rows of gazetteer files one after another: gazetteer.COLUMNS as text, `geometry` in WGS 84 or None.
+
+    CSV and plain Parquet hold `lon`, `lat` or a `wkt`, which win over each other in this order; GeoPackage (all its
+    layers), GeoJSON, Shapefile, FlatGeobuf and GeoParquet their geometry.  `system` is that of files that declare none.
+    Raises BadGazetteer (cannot be read, lacks a column, coordinates that are none), UndeclaredCRS, AxisOrder.
+    """
+    system = crs.check_system(system, "--crs") if system else ""
+    frames = [_entries(part, path, system) for path in paths for part in _gazetteer_parts(path)]
+    return pd.concat(frames, ignore_index=True)
+
+
+def projection_of(rows: pd.DataFrame) -> str:
+    """Name the metric system of a gazetteer: CGCS2000 in the 3 degree zone (without prefix) that its middle lies in."""
+    west, _, east, _ = shapely.total_bounds(rows["geometry"].to_numpy(dtype=object))
+    if not np.isfinite(west):
+        raise BadGazetteer("no row of the gazetteer has a position; give lon and lat, wkt or a geometry")
+    meridian = 3 * round((west + east) / 2 / 3)
+    if not 75 <= meridian <= 135:
+        raise BadGazetteer(f"the gazetteer lies around {meridian} E; CGCS2000 has zones from 75 E to 135 E")
+    return crs.GaussKrueger(meridian, 3, False).system
+
+
+def _gazetteer_parts(path: Path) -> list[pd.DataFrame]:
+    """Read the tables of a file as they are."""
+    if not path.exists():
+        raise BadGazetteer(f"{path}: no such gazetteer file")
+    try:
+        written = path.name.lower().removesuffix(".gz")
+        if written.endswith((".csv", ".tsv")):
+            by = "\t" if written.endswith(".tsv") else ","
+            return [pd.read_csv(path, sep=by, dtype="str", keep_default_na=False, encoding="utf-8-sig")]
+        if path.suffix in (".parquet", ".geoparquet"):
+            has_geometry = b"geo" in (pq.read_schema(path).metadata or {})
+            return [geopandas.read_parquet(path) if has_geometry else pd.read_parquet(path)]
+        return [pyogrio.read_dataframe(path, layer=name) for name in pyogrio.list_layers(path)[:, 0]]
+    except (pyogrio.errors.DataSourceError, pa.ArrowInvalid, ValueError) as error:
+        raise BadGazetteer(
+            f"{path}: cannot be read as a gazetteer: {error}; CSV (UTF-8), GeoPackage, GeoJSON, Shapefile, FlatGeobuf "
+            "and Parquet can"
+        ) from None
+
+
+def _entries(table: pd.DataFrame, path: Path, system: str) -> pd.DataFrame:
+    """Bring one table to the schema."""
+    lacking = [column for column in gazetteer.NEEDED if column not in table]
+    if lacking:
+        had = ", ".join(str(column) for column in table.columns)
+        raise BadGazetteer(
+            f"{path.name}: no column {', '.join(lacking)}; it has {had}; the schema is {', '.join(gazetteer.COLUMNS)} "
+            "and lon, lat or wkt"
+        )
+    found = pd.DataFrame({name: _plain(table, name) for name in gazetteer.COLUMNS})
+    geometry, declared = _drawn(table, found["entry_id"], path)
+    drawn = ~shapely.is_missing(geometry)
+    if system and path.suffix in _UNDECLARED:
+        declared = system
+    if drawn.any() and not (declared or system):
+        raise UndeclaredCRS(
+            f"{path.name} declares no CRS for its positions; say which it is with --crs (geo-service digest: "
+            "--gazetteer-crs), EPSG:4326 for WGS 84, EPSG:4490 for CGCS2000, GCJ-02 or BD-09"
+        )
+    if drawn.any():
+        geometry[drawn] = _on_earth(geometry[drawn], declared or system, path)
+    return found.assign(geometry=pd.Series(geometry, index=found.index, dtype=object))
+
+
+def _plain(table: pd.DataFrame, name: str) -> "pd.Series[str]":
+    """Give a column as text: whole numbers without a point, days as ISO 8601, an empty text for nothing."""
+    if name not in table:
+        return pd.Series("", index=table.index, dtype="str")
+    column = table[name]
+    if pd.api.types.is_datetime64_any_dtype(column):
+        column = column.dt.strftime("%Y-%m-%d")
+    elif pd.api.types.is_float_dtype(column):
+        column = column.map(lambda value: f"{value:.15g}", na_action="ignore")
+    return column.astype("str").fillna("").str.strip()
+
+
+def _drawn(table: pd.DataFrame, ids: "pd.Series[str]", path: Path) -> tuple[np.ndarray, str]:
+    """Give each row's geometry as it is written, None where there is none, and the system the file declares."""
+    if isinstance(table, geopandas.GeoDataFrame):
+        code = table.crs.to_epsg() if table.crs else None
+        if table.crs and not code:
+            table, code = table.to_crs(4326), 4326
+        shapes = np.array(table.geometry, dtype=object)
+        shapes[shapely.is_empty(shapes)] = None
+        return shapely.force_2d(shapes), f"EPSG:{code}" if code else ""
+    if "lon" in table and "lat" in table:
+        written = [_plain(table, name) for name in ("lon", "lat")]
+        numbers = [pd.to_numeric(side, errors="coerce").to_numpy(dtype=np.float64) for side in written]
+        known = np.isfinite(numbers[0]) & np.isfinite(numbers[1])
+        _refuse(~known & ((written[0] != "") | (written[1] != "")).to_numpy(), ids, path, "lon and lat are no numbers")
+        shapes = np.full(len(table), None, dtype=object)
+        shapes[known] = shapely.points(numbers[0][known], numbers[1][known])
+    else:
+        shapes = np.full(len(table), None, dtype=object)
+    if "wkt" in table:
+        text = _plain(table, "wkt")
+        given = (text != "").to_numpy() & shapely.is_missing(shapes)
+        shapes[given] = shapely.from_wkt(text[given].to_numpy(dtype=object), on_invalid="ignore")
+        _refuse(given & shapely.is_missing(shapes), ids, path, "wkt is no geometry, such as POINT (116.58 35.41)")
+    return shapely.force_2d(shapes), ""
+
+
+def _refuse(wrong: np.ndarray, ids: "pd.Series[str]", path: Path, why: str) -> None:
+    if wrong.any():
+        raise BadGazetteer(f"{path.name}: {why} in row {_some(ids.to_numpy()[wrong])}; correct or empty it")
+
+
+def _on_earth(shapes: np.ndarray, system: str, path: Path) -> np.ndarray:
+    west, south, east, north = shapely.total_bounds(shapes)
+    if crs.is_geographic(system) and max(abs(south), abs(north)) > 90 >= max(abs(west), abs(east)):
+        raise AxisOrder(
+            f"{path.name}: latitudes reach {max(abs(south), abs(north)):g} degrees; longitude and latitude look "
+            "exchanged: write longitude first"
+        )
+    return shapely.transform(shapes, lambda xy: np.column_stack(crs.to_wgs84(xy[:, 0], xy[:, 1], system)))
