@@ -8,7 +8,7 @@ to do.
 Frames (pandas, RangeIndex; times are UTC, coordinates WGS 84):
 INCIDENT_COLUMNS  one row an incident;  REJECTED_COLUMNS  one row a refused source row.
 How an incident's position is known stands beside it (WHEREABOUTS_COLUMNS); reading knows coordinates only, what the
-place text says is the work of whereabouts.py.
+place text says is the work of whereabouts.py, and WORKING_COLUMNS are what it needs to know for that.
 """
 
 import json
@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -42,9 +42,13 @@ INCIDENT_COLUMNS = (
     "source_category", "lon", "lat", *WHEREABOUTS_COLUMNS, "month", "community_id", "unit_id", "patrol_zone_id", "cell",
     "placed", "digest",
 )  # fmt: skip
+# While texts are looked at: the system of the row's coordinates, and why they are no good, "" where they are.
+WORKING_COLUMNS = ("system", "doubt")
 REJECTED_COLUMNS = ("feed", "source", "row", "incident_id", "reason", "detail", "fields")
 ID_COLUMN = {"communities": "community_id", "units": "unit_id", "patrol_zones": "patrol_zone_id"}
 TIME_COLUMNS = ("called_at", "occurred_from", "occurred_to", "updated_at")
+
+_DOUBTED = ("bad_coordinates", "axes_swapped", "unknown_system")  # why a position is not believed
 
 _LONGEST_ID = 200  # letters; a database index holds keys of up to 2.7 kB
 _ZONED = re.compile(r"(?:Z|[+-]\d\d:?\d\d)$")
@@ -60,10 +64,25 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Read:
-    """What reading a batch gave: `incidents` not yet placed (zone ids, cell and digest are empty) and `rejected`."""
+    """What reading a batch gave: `incidents` not yet placed (zone ids, cell and digest are empty) and `rejected`.
+
+    `doubted`: incidents whose coordinates are no good and whose place text must do.
+    """
 
     incidents: pd.DataFrame
     rejected: pd.DataFrame
+    doubts: Doubts
+    doubted: int = 0
+
+
+class _Positions(NamedTuple):
+    """Coordinates in WGS 84, NaN for rows that wait; the number of each row's system among `names`, -1 unknown."""
+
+    lon: Floats
+    lat: Floats
+    waiting: Flags
+    system: npt.NDArray[np.int64]
+    names: Sequence[str]
     doubts: Doubts
 
 
@@ -75,63 +94,84 @@ def empty_incidents() -> pd.DataFrame:
     return frame.astype(dict.fromkeys(NUMBER_COLUMNS, "float64"))
 
 
-def read(rows: pd.DataFrame, feed: Feed, now: datetime | None) -> Read:
+def read(rows: pd.DataFrame, feed: Feed, now: datetime | None, *, by_text: bool = False) -> Read:
     """Read a batch of raw rows.
 
     `rows` holds one text column for each of ``feed.columns_taken`` (missing is ""), `_source` and `_row`, and may hold
     `_broken` (why the row could not be cut into fields).  With `now` (aware), calls later than it are Rejected.
     Every row comes out exactly once: as an incident or as Rejected.  Whether the feed file is wrong, not its rows, is
-    left to the caller (doubts.check).
+    left to the caller (doubts.check).  With `by_text`, because somebody can locate texts, a row that has a place text
+    but impossible coordinates waits instead of being Rejected, and incidents have WORKING_COLUMNS too.
     """
     rows = rows.reset_index(drop=True)
     refusals = Refusals(len(rows))
-    broken = text(rows, "_broken")
-    refusals.add(broken != "", "broken_row", lambda i: f"{broken[i]}; send the row again whole")
-    incident_id = joined(rows, feed.columns["id"], "-")
-    refusals.add(
-        incident_id == "", "missing_id", lambda _: f"no value in {' + '.join(feed.columns['id'])}, the row's identity"
-    )
-    refusals.add(
-        incident_id.str.len() > _LONGEST_ID,
-        "bad_id",
-        lambda i: f"an identity of {len(incident_id[i])} letters, at most {_LONGEST_ID} can be kept; shorten it",
-    )
+    incident_id = _identities(rows, feed, refusals)
     times, timed = _times(rows, feed, now, refusals)
-    lon, lat, waiting, where = _positions(rows, feed, refusals)
+    at = _positions(rows, feed, refusals)
+    place = joined(rows, feed.columns.get("place", ()), " ")
+    place = place.mask(place.isin(feed.unknown_places), "")
+    exchanged = refusals.reason == "axes_swapped"
+    doubt = refusals.lift(_DOUBTED, place != "") if by_text else np.full(len(rows), "", dtype=object)
+    at = _waiting_too(at, doubt != "") if by_text else at
     source_category = joined(rows, feed.columns["category"], " ")
     if "retyped" in feed.columns:
         retyped = joined(rows, feed.columns["retyped"], " ")
         source_category = retyped.where(retyped != "", source_category)
     local = times["called_at"].dt.tz_convert(feed.city_zone)
-    place = joined(rows, feed.columns.get("place", ()), " ")
     found = {
         "feed": spelled([feed.id], np.zeros(len(rows), dtype=np.int64)),
         "incident_id": incident_id,
         **times,
-        "place": place.mask(place.isin(feed.unknown_places), ""),
+        "place": place,
         "category": _categories(source_category, local, feed),
         "source_category": source_category,
-        "lon": lon,
-        "lat": lat,
-        **_whereabouts(lon, lat, waiting),
+        "lon": at.lon,
+        "lat": at.lat,
+        **_whereabouts(at),
         "month": months(local),
         **dict.fromkeys((*ID_COLUMN.values(), "cell", "digest"), spelled([""], np.full(len(rows), -1))),
-        "placed": spelled(["outside", "waiting"], waiting.astype(np.int64)),
+        "placed": spelled(["outside", "waiting"], at.waiting.astype(np.int64)),
     }
     frame, good = pd.DataFrame(found)[list(INCIDENT_COLUMNS)], refusals.reason == ""
+    if by_text:
+        swapped = spelled(["", "swapped"], (exchanged & (doubt != "")).astype(np.int64))
+        system = spelled(at.names, at.system).fillna("")
+        frame = frame.assign(conflict=swapped, system=system, doubt=pd.Series(doubt, dtype="str"))
     kept = frame if good.all() else frame[good].reset_index(drop=True)
-    return Read(kept, _rejected(rows, feed, incident_id, refusals), timed + where)
+    doubted = int((kept["doubt"] != "").sum()) if by_text else 0
+    return Read(kept, _rejected(rows, feed, incident_id, refusals), timed + at.doubts, doubted)
 
 
-def _whereabouts(lon: Floats, lat: Floats, waiting: Flags) -> "dict[str, Texts | Floats]":
+def _identities(rows: pd.DataFrame, feed: Feed, refusals: "Refusals") -> Texts:
+    broken = text(rows, "_broken")
+    refusals.add(broken != "", "broken_row", lambda i: f"{broken[i]}; send the row again whole")
+    found = joined(rows, feed.columns["id"], "-")
+    refusals.add(
+        found == "", "missing_id", lambda _: f"no value in {' + '.join(feed.columns['id'])}, the row's identity"
+    )
+    refusals.add(
+        found.str.len() > _LONGEST_ID,
+        "bad_id",
+        lambda i: f"an identity of {len(found[i])} letters, at most {_LONGEST_ID} can be kept; shorten it",
+    )
+    return found
+
+
+def _waiting_too(at: _Positions, more: Flags) -> _Positions:
+    """Let more rows wait, whatever their coordinates were."""
+    lon, lat = np.where(more, np.nan, at.lon), np.where(more, np.nan, at.lat)
+    return at._replace(lon=lon, lat=lat, waiting=at.waiting | more)
+
+
+def _whereabouts(at: _Positions) -> "dict[str, Texts | Floats]":
     """Say how positions are known as far as coordinates tell."""
-    texts = spelled([""], np.zeros(len(waiting), dtype=np.int64))
-    unknown = np.full(len(waiting), np.nan)
+    texts = spelled([""], np.zeros(len(at.waiting), dtype=np.int64))
+    unknown = np.full(len(at.waiting), np.nan)
     return {
         **dict.fromkeys(WHEREABOUTS_COLUMNS, texts),
-        "source_lon": lon,
-        "source_lat": lat,
-        "located_by": spelled(["coordinates", ""], waiting.astype(np.int64)),
+        "source_lon": at.lon,
+        "source_lat": at.lat,
+        "located_by": spelled(["coordinates", ""], at.waiting.astype(np.int64)),
         **dict.fromkeys(("uncertainty_m", "confidence"), unknown),
     }
 
@@ -169,6 +209,13 @@ class Refusals:
         for i in np.flatnonzero(np.asarray(wrong, dtype=bool)).tolist():
             if self.reason[i] == "":
                 self.reason[i], self.detail[i] = reason, say(i)
+
+    def lift(self, reasons: Sequence[str], whose: "pd.Series[bool]") -> Objects:
+        """Refuse some rows no longer for these reasons; give the sentences that said why, "" for all others."""
+        freed = np.isin(self.reason, reasons) & whose.to_numpy(dtype=bool)
+        said = np.where(freed, self.detail, "")
+        self.reason[freed], self.detail[freed] = "", ""
+        return said
 
 
 def text(rows: pd.DataFrame, column: str) -> Texts:
@@ -363,11 +410,11 @@ def _hours_of(hours: Floats) -> "pd.Series[pd.Timedelta]":
     return pd.Series(pd.to_timedelta(hours, unit="h")).dt.as_unit("us")
 
 
-def _positions(rows: pd.DataFrame, feed: Feed, refusals: Refusals) -> tuple[Floats, Floats, Flags, Doubts]:
-    """Read coordinates and take them to WGS 84; give also which rows have none and wait for geocoding."""
+def _positions(rows: pd.DataFrame, feed: Feed, refusals: Refusals) -> _Positions:
+    """Read coordinates and take them to WGS 84; rows that have none wait for geocoding."""
     lon, lat = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
     if "lon" not in feed.columns:
-        return lon, lat, np.ones(len(rows), dtype=bool), Doubts()
+        return _Positions(lon, lat, np.ones(len(rows), dtype=bool), np.full(len(rows), -1), [""], Doubts())
     written_x, written_y = joined(rows, feed.columns["lon"], " "), joined(rows, feed.columns["lat"], " ")
     x, y = _number(written_x), _number(written_y)
     waiting = ((written_x == "") & (written_y == "")).to_numpy(dtype=bool)
@@ -390,7 +437,7 @@ def _positions(rows: pd.DataFrame, feed: Feed, refusals: Refusals) -> tuple[Floa
             f"{names[system[i]] if system[i] >= 0 else ''}; correct them or leave both empty"
         ),
     )
-    return lon, lat, waiting, doubts
+    return _Positions(lon, lat, waiting, system, names, doubts)
 
 
 def _number(written: Texts) -> Floats:

@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from geo_service.analysis import counts, early_warnings, rules, totals, versions, whereabouts
+from geo_service.analysis import counts, early_warnings, rules, totals, versions, whereabouts, witnesses
 from geo_service.analysis import incidents as incident_rows
 from geo_service.analysis.doubts import Doubts
 from geo_service.analysis.feed import Feed
 from geo_service.geography import grid
 from geo_service.geography import zones as zone_geometry
+from geo_service.geography.addresses.locate import Solver
 
 _NEAR_DEG = 0.5  # a point this far from every zone is not of this city; about 50 km
 _COUNTED = ["feed", "incident_id", "called_at", "month", "category", *incident_rows.ID_COLUMN.values(), "lon", "lat"]
@@ -34,12 +35,13 @@ class Known:
     """What must be known before a batch can be digested.
 
     `incidents` are the stored ones that matter: of every month the batch touches, and the former versions of its
-    rows; KNOWN_COLUMNS of them, all columns for `restate`.
+    rows; KNOWN_COLUMNS of them, all columns for `restate`.  With a `solver` place texts are located.
     """
 
     zones: Mapping[str, zone_geometry.Zones]
     rules: rules.Rules
     incidents: pd.DataFrame = field(default_factory=incident_rows.empty_incidents)
+    solver: Solver | None = None
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,8 @@ class Asks:
 
 
 def asks(rows: pd.DataFrame, feed: Feed, now: datetime) -> Asks:
-    """Tell which stored incidents matter to a batch."""
-    read = incident_rows.read(rows, feed, now).incidents
+    """Tell which stored incidents matter to a batch, those too that only a solver would keep."""
+    read = incident_rows.read(rows, feed, now, by_text=True).incidents
     return Asks(read[_ID].drop_duplicates(), tuple(sorted(read["month"].unique())))
 
 
@@ -129,20 +131,36 @@ def digest(
     out. Raises AxisOrder when the whole batch makes sense only with longitude and latitude exchanged, BadRows when
     not one time can be read; then nothing is found.
     """
-    read = incident_rows.read(rows, feed, now)
+    read = incident_rows.read(rows, feed, now, by_text=known.solver is not None)
     held, dropped = versions.holding(read.incidents, as_of)
-    batch = place(held.reset_index(drop=True), known.zones)
-    batch["digest"] = incident_rows.content_digest(batch)
+    held = held.reset_index(drop=True).assign(digest=incident_rows.content_digest(held))
+    batch = _placed(held, known)
     (read.doubts + around(batch, known.zones)).check(feed)
     fresh = _fresh(batch, known.incidents)
     summary = {
         "rows_read": len(rows),
         "duplicates": dropped[versions.DUPLICATE],
-        "rejected": {str(reason): int(n) for reason, n in read.rejected["reason"].value_counts().sort_index().items()},
+        "rejected": totals.by_reason(read.rejected),
         "after_as_of": dropped[versions.NOT_YET_SAID],
         **totals.told(totals.of(batch, known.zones), known.zones),
+        **_texts_told(fresh, known.solver, feed, read.doubted),
     }
     return _found(fresh, read.rejected, known, summary)
+
+
+def relocate(incidents: pd.DataFrame, feed: Feed, known: Known) -> Found:
+    """Look again at the place texts of recorded incidents of a feed: after the gazetteer has changed.
+
+    `incidents` are whole rows; those that a person has placed stay as they are.  `known` as for `digest`, with a
+    solver.  Found holds every row that was looked at, and a review of each that still needs a person.
+    """
+    batch = _placed(whereabouts.afresh(incidents, feed.system), known)
+    summary = {
+        "relocated": len(batch),
+        **totals.told(totals.of(batch, known.zones), known.zones),
+        **_texts_told(batch, known.solver, feed, 0),
+    }
+    return _found(batch, _no_rejects(), known, summary)
 
 
 def restate(known: Known) -> Found:
@@ -152,10 +170,28 @@ def restate(known: Known) -> Found:
     """
     placed = place(known.incidents, known.zones)
     nothing = Known(known.zones, known.rules)
-    rejected = pd.DataFrame({column: pd.Series(dtype="str") for column in incident_rows.REJECTED_COLUMNS})
-    return _found(
-        placed, rejected, nothing, {"restated": len(placed), **totals.told(totals.of(placed, known.zones), known.zones)}
-    )
+    summary = {"restated": len(placed), **totals.told(totals.of(placed, known.zones), known.zones)}
+    return _found(placed, _no_rejects(), nothing, summary)
+
+
+def _no_rejects() -> pd.DataFrame:
+    return pd.DataFrame({column: pd.Series(dtype="str") for column in incident_rows.REJECTED_COLUMNS})
+
+
+def _placed(incidents: pd.DataFrame, known: Known) -> pd.DataFrame:
+    """Say where incidents are, and in which zones; with a solver they keep whereabouts.WORKING_COLUMNS."""
+    if known.solver is None:
+        return place(incidents, known.zones)
+    placed = place(whereabouts.locate(incidents, known.solver), known.zones)
+    return whereabouts.settled(placed, whereabouts.shared([whereabouts.conflicts(placed)]))
+
+
+def _texts_told(incidents: pd.DataFrame, solver: Solver | None, feed: Feed, doubted: int) -> Summary:
+    """Sum up what place texts said of fresh incidents."""
+    if solver is None:
+        return {}
+    found = witnesses.evidence(witnesses.of(incidents))
+    return {"doubted_coordinates": doubted, "systems": witnesses.told(found, feed.id)}
 
 
 def place(incidents: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones]) -> pd.DataFrame:
@@ -178,7 +214,8 @@ def place(incidents: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones]) -> 
         columns[column] = _spread(found, point, incidents.index)
     columns["cell"] = _spread(grid.as_text(grid.cells(at_lon, at_lat)), point, incidents.index)
     placed = np.where(np.isnan(lon), "waiting", np.where(inside[point], "located", "outside"))
-    by_point = incidents.assign(**columns, placed=placed)[list(incident_rows.INCIDENT_COLUMNS)]
+    working = [name for name in whereabouts.WORKING_COLUMNS if name in incidents]
+    by_point = incidents.assign(**columns, placed=placed)[[*incident_rows.INCIDENT_COLUMNS, *working]]
     return whereabouts.by_name(by_point, zones)
 
 
@@ -213,18 +250,23 @@ def _found(fresh: pd.DataFrame, rejected: pd.DataFrame, known: Known, summary: S
     was = picture(_together(standing, gone), stays.and_of(gone, scope), scope)
     now = picture(_together(standing, came), stays.and_of(came, scope), scope)
     alert_key = list(early_warnings.ALERT_KEY)
+    reviews = whereabouts.reviews(fresh, known.solver) if known.solver else whereabouts.empty_reviews()
     return Found(
-        incidents=fresh,
+        incidents=fresh[list(incident_rows.INCIDENT_COLUMNS)],
         rejected=rejected,
-        reviews=whereabouts.empty_reviews(),
+        reviews=reviews,
         zone_months=counts.changes(was.zone_months, now.zone_months, counts.ZONE_KEY),
         levels=counts.changes(was.levels, now.levels, early_warnings.LEVEL_KEY),
         alerts=_only_in(now.alerts, was.alerts, list(now.alerts.columns)),
         withdrawn=_only_in(was.alerts, now.alerts, alert_key),
         cell_months=counts.changes(was.cell_months, now.cell_months, counts.CELL_KEY),
         cell_levels=counts.changes(was.cell_levels, now.cell_levels, early_warnings.CELL_LEVEL_KEY),
-        summary={**summary, "recorded": len(fresh)},
+        summary={**summary, **_asked(reviews, known.solver), "recorded": len(fresh)},
     )
+
+
+def _asked(reviews: pd.DataFrame, solver: Solver | None) -> Summary:
+    return {"reviews": totals.by_reason(reviews)} if solver else {}
 
 
 def _together(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
@@ -276,12 +318,12 @@ def _fresh(batch: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
 def around(batch: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones]) -> Doubts:
     """Tell whether a batch lies near the zones as given, or only with its axes exchanged."""
     bounds = np.array([place.bounds() for place in zones.values() if len(place)])
-    located = batch.loc[batch["lon"].notna(), ["lon", "lat"]]
+    located = batch.loc[batch["source_lon"].notna(), ["source_lon", "source_lat"]]
     if not len(bounds) or located.empty:
         return Doubts()
     west, south = bounds[:, :2].min(axis=0) - _NEAR_DEG
     east, north = bounds[:, 2:].max(axis=0) + _NEAR_DEG
-    lon, lat = located["lon"], located["lat"]
+    lon, lat = located["source_lon"], located["source_lat"]
     return Doubts(
         located=len(located),
         near=int((lon.between(west, east) & lat.between(south, north)).sum()),

@@ -3,7 +3,7 @@
 Pure.  `take_in` reads and places the rows of one part; which of them hold is settled among the versions of all parts
 (versions.py); `count` counts what is left of a part; `conclude` says what follows for some months from the counts of
 all parts.  Parts do not know each other, nor do months, so any number of processes may share the work.  Counted frames
-are in the order of their months.
+are in the order of their months.  With a solver, `shared` of all parts stands between settling and counting.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,11 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from geo_service.analysis import counts, early_warnings, intake, keys, rules, totals, versions
+from geo_service.analysis import counts, early_warnings, intake, keys, rules, totals, versions, whereabouts, witnesses
 from geo_service.analysis import incidents as incident_rows
 from geo_service.analysis.doubts import Doubts
 from geo_service.analysis.feed import Feed
+from geo_service.geography.addresses.locate import Solver
 from geo_service.geography.zones import Zones
 
 Colours: TypeAlias = Mapping[str, Mapping[str, Mapping[str, int]]]  # places by kind, month and level
@@ -25,38 +26,47 @@ Colours: TypeAlias = Mapping[str, Mapping[str, Mapping[str, int]]]  # places by 
 
 @dataclass(frozen=True)
 class Case:
-    """What a run is about: how rows are read, the places, what the city has decided, and as of when."""
+    """What a run is about: how rows are read, the places, what the city has decided, as of when, who locates texts."""
 
     feed: Feed
     zones: Mapping[str, Zones]
     rules: rules.Rules
     now: datetime
     as_of: datetime | None = None
+    solver: Solver | None = None
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part, read and placed: every incident row in its order, their versions, rows refused."""
+    """One part, read and placed: every incident row in its order, their versions, rows refused.
+
+    With a solver the incidents have whereabouts.WORKING_COLUMNS too; `doubted` as incidents.Read tells.
+    """
 
     incidents: pd.DataFrame
     versions: versions.Versions
     rejected: pd.DataFrame
     doubts: Doubts
     rows_read: int
+    doubted: int = 0
 
 
 @dataclass(frozen=True)
 class Count:
-    """What the incidents of a part come to.
+    """What the incidents of a part come to: themselves as they are in the end, and what follows.
 
     `zone_months`, `cell_months` as counts.tally and tally_cells give them; `calls` what decides when zones became
-    critical (early_warnings.first_calls); `totals` plain numbers that add up.
+    critical (early_warnings.first_calls); `totals` plain numbers that add up; `reviews`, and `witnesses`
+    (witnesses.of), None without a solver.
     """
 
+    incidents: pd.DataFrame
     zone_months: pd.DataFrame
     cell_months: pd.DataFrame
     calls: pd.DataFrame
     totals: totals.Totals
+    reviews: pd.DataFrame | None = None
+    witnesses: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -73,20 +83,29 @@ class Months:
 
 def take_in(rows: pd.DataFrame, case: Case) -> Part:
     """Read and place the rows of one part (as streams.read_rows gives them)."""
-    read = incident_rows.read(rows, case.feed, case.now)
-    placed = intake.place(read.incidents, case.zones)
+    read = incident_rows.read(rows, case.feed, case.now, by_text=case.solver is not None)
+    found = whereabouts.locate(read.incidents, case.solver) if case.solver else read.incidents
+    placed = intake.place(found, case.zones)
     doubts = read.doubts + intake.around(placed, case.zones)
-    return Part(placed, versions.of(placed, case.as_of), read.rejected, doubts, len(rows))
+    return Part(placed, versions.of(placed, case.as_of), read.rejected, doubts, len(rows), read.doubted)
 
 
-def count(incidents: pd.DataFrame, case: Case) -> Count:
-    """Count the incidents of a part that hold."""
+def count(incidents: pd.DataFrame, case: Case, shared: pd.DataFrame | None = None) -> Count:
+    """Count the incidents of a part that hold; with a solver, `shared` are the points of all parts (whereabouts.py)."""
+    reviews = seen = None
+    if case.solver is not None and shared is not None:
+        incidents = whereabouts.settled(incidents, shared)
+        reviews, seen = whereabouts.reviews(incidents, case.solver), witnesses.of(incidents)
+        incidents = incidents.drop(columns=list(whereabouts.WORKING_COLUMNS))
     kinds, city = sorted(case.zones), case.rules
     return Count(
+        incidents,
         counts.tally(incidents, kinds, city.placing),
         counts.tally_cells(incidents),
         _by_month(early_warnings.first_calls(incidents, city)),
         totals.of(incidents, case.zones),
+        reviews,
+        seen,
     )
 
 

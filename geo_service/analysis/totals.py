@@ -16,6 +16,8 @@ from geo_service.geography.zones import Zones
 
 Totals: TypeAlias = Counter[tuple[str, str]]  # such as ("inside", "units") -> how many
 
+_LOCATED_BY = ("address", "person")
+
 
 def of(incidents: pd.DataFrame, zones: Mapping[str, Zones]) -> Totals:
     """Count placed incidents by where they are, month, and the codes that no category fits."""
@@ -24,6 +26,10 @@ def of(incidents: pd.DataFrame, zones: Mapping[str, Zones]) -> Totals:
     for what, column in (("placed", incidents["placed"]), ("month", incidents["month"]), ("unmapped", unmapped)):
         found.update(Counter({(what, str(value)): int(number) for value, number in column.value_counts().items()}))
     located = incidents["lon"].notna()
+    for who in _LOCATED_BY:
+        found["located_by", who] = int((incidents["located_by"] == who).sum())
+    disagree = incidents["conflict"][(incidents["conflict"] != "").to_numpy(dtype=bool)]
+    found.update(Counter({("conflict", str(kind)): int(number) for kind, number in disagree.value_counts().items()}))
     for kind, places in zones.items():
         inside = incidents[incident_rows.ID_COLUMN[kind]].notna()
         found["inside", kind] = int(inside.sum())
@@ -42,5 +48,15 @@ def told(totals: Totals, zones: Mapping[str, Zones]) -> Mapping[str, object]:
         "outside_by_kind": {kind: totals["located", ""] - count for kind, count in inside.items()},
         "outside_why": {kind: {why: n for (of, why), n in sorted(totals.items()) if of == kind} for kind in inside},
         "without_coordinates": totals["placed", "waiting"],
+        "located_by": {
+            "coordinates": totals["located", ""] - sum(totals["located_by", who] for who in _LOCATED_BY),
+            **{who: totals["located_by", who] for who in _LOCATED_BY},
+        },
+        "conflicts": {kind: count for (what, kind), count in sorted(totals.items()) if what == "conflict"},
         "unmapped": {code: count for (what, code), count in sorted(totals.items()) if what == "unmapped"},
     }
+
+
+def by_reason(frame: pd.DataFrame) -> dict[str, int]:
+    """Count the rows of a frame by their reason."""
+    return {str(reason): int(count) for reason, count in frame["reason"].value_counts().sort_index().items()}
