@@ -2,9 +2,9 @@
 
 Files are cut into spans.  Every span is read and placed, piece by piece, into a spool beside the results; then the
 identities of all rows are settled, the parts counted and written without the rows that do not hold, and what follows
-is concluded a few months at a time.  What a part or a month says depends on nothing else (analysis/parts.py), so the
-results are the same row by row wherever and in whatever order it is thought about, and what a worker that died had in
-hand is thought about again.
+is concluded a few months at a time.  With a gazetteer, points that conflicts of all parts share are looked at before
+counting.  What a part or a month says depends on nothing else (analysis/parts.py), so the results are the same row by
+row wherever and in whatever order it is thought about, and what a worker that died had in hand is thought about again.
 
 Memory: two or three pieces of a file at work (80,000 rows each), the identities of 4 million rows at 30 bytes, the
 counts of the months of a quarter million incidents (or of one month) a thread, and the refused rows.
@@ -23,14 +23,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from geo_service import files, results
-from geo_service.analysis import parts, rules, totals, versions
+from geo_service.analysis import parts, rules, totals, versions, whereabouts, witnesses
 from geo_service.analysis.doubts import Doubts
 from geo_service.analysis.feed import Feed
 from geo_service.analysis.intake import Summary
@@ -44,7 +44,8 @@ _MONTHS_AT_ONCE = 1 << 18  # incidents whose months are concluded together
 _ANSWER_S = 10  # a scheduler that is there answers sooner [s]
 _FIRST_WORKER_S = 60  # workers that are being started come sooner [s]
 _READ, _SETTLED, _COUNTED = 0.4, 0.45, 0.75  # the share of the time that is over when all is read, settled, counted [-]
-_SHEETS = ("incidents", "zone_month", "levels", "alerts", "cell_month", "cell_levels")
+_CONCLUDED = ("zone_month", "levels", "alerts", "cell_month", "cell_levels")
+_SHEETS = ("incidents", *_CONCLUDED, "reviews")  # the last with a gazetteer only
 _NONE = np.empty(0, dtype=np.int64)
 _CORES = len(os.sched_getaffinity(0))
 
@@ -58,7 +59,8 @@ Rows = npt.NDArray[np.int64]
 class Order:
     """What `digest` is asked: incident files, how to read them, the zones, the rules, where to write, who works.
 
-    `dask`: "" this process, "local" a worker a core, or the address of a scheduler.
+    `dask`: "" this process, "local" a worker a core, or the address of a scheduler.  `gazetteer`: files that place
+    texts are located with, None: they are not.
     """
 
     incidents: Sequence[Path]
@@ -69,6 +71,7 @@ class Order:
     as_of: datetime | None
     out: Path
     dask: str = ""
+    gazetteer: files.GazetteerFiles | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,16 @@ class Taken:
     rejected: Sequence[pd.DataFrame] = ()
     doubts: Doubts = field(default_factory=Doubts)
     rows_read: int = 0
+    doubted: int = 0
+
+
+class Counted(NamedTuple):
+    """What became of a part: numbers that add up, of reviews too; witnesses; rows that are not written yet."""
+
+    totals: totals.Totals
+    reviews: Mapping[str, int]
+    witnesses: pd.DataFrame | None
+    frames: Mapping[str, pd.DataFrame]
 
 
 class Crew(Protocol):
@@ -107,6 +120,7 @@ def digest_files(order: Order, tell: Tell = lambda _: None) -> Summary:
     if order.dask:  # workers have a working folder of their own
         zones = [replace(file, path=file.path.resolve()) for file in order.zones]
         order = replace(order, incidents=[path.resolve() for path in order.incidents], zones=zones)
+        order = replace(order, gazetteer=order.gazetteer and order.gazetteer.resolved())
     case, repaired = read_case(order)
     with results.folder(order.out) as out, crew(order, case) as workers:
         summary = {**digest(order, case, out, workers, tell), "repaired": repaired}
@@ -115,9 +129,11 @@ def digest_files(order: Order, tell: Tell = lambda _: None) -> Summary:
 
 
 def read_case(order: Order) -> tuple[parts.Case, list[str]]:
-    """Read the zones; give what the thinking needs, and what was repaired."""
+    """Read the zones and the gazetteer; give what the thinking needs, and what was repaired."""
     read = [files.read_zones(file) for file in order.zones]
-    case = parts.Case(order.feed, {zones.kind: zones for zones, _ in read}, order.rules, order.now, order.as_of)
+    zones = {zones.kind: zones for zones, _ in read}
+    solver = files.read_solver(order.gazetteer) if order.gazetteer else None
+    case = parts.Case(order.feed, zones, order.rules, order.now, order.as_of, solver)
     return case, [line for _, report in read for line in report]
 
 
@@ -130,35 +146,48 @@ def digest(order: Order, case: parts.Case, out: results.Results, crew: Crew, tel
     out.parquet("rejected", rejected)
     names = [name for one in taken for name in one.parts]
     losing, dropped = _settle_all(spool, names, crew, _share(tell, _READ, _SETTLED))
-    with out.sheets(_SHEETS, order.feed.city_zone, in_parts=crew.is_spread) as sheets:
-        items = [(spool / name, losing.get(at, _NONE), sheets["incidents"]) for at, name in enumerate(names)]
-        whole: totals.Totals = Counter()
-        for counted, incidents in crew.map(_count, items, _share(tell, _SETTLED, _COUNTED)):
-            whole += counted
-            _put(sheets, incidents=incidents)
+    shared = _shared(spool, names, losing, crew) if case.solver else None
+    with out.sheets(_SHEETS if case.solver else _SHEETS[:-1], order.feed.city_zone, in_parts=crew.is_spread) as sheets:
+        items = [(spool / name, losing.get(at, _NONE), shared, sheets) for at, name in enumerate(names)]
+        counted: list[Counted] = []
+        for one in crew.map(_count, items, _share(tell, _SETTLED, _COUNTED)):
+            _put(sheets, **one.frames)
+            counted.append(one._replace(frames={}))
+        whole: totals.Totals = sum((one.totals for one in counted), Counter())
         groups = parts.month_groups(whole, _MONTHS_AT_ONCE)
         months = [(spool, names, group, sheets) for group in groups]
         colours: list[parts.Colours] = []
         for some, found in crew.map(_conclude, months, _share(tell, _COUNTED, 1)):
             colours.append(some)
             _put(sheets, **found)
-    reasons = rejected["reason"].value_counts().sort_index().items()
     return {
         "rows_read": sum(one.rows_read for one in taken),
         "duplicates": dropped[versions.DUPLICATE],
-        "rejected": {str(reason): int(count) for reason, count in reasons},
+        "rejected": totals.by_reason(rejected),
         "after_as_of": dropped[versions.NOT_YET_SAID],
         **totals.told(whole, case.zones),
+        **(_texts_told(taken, counted, order.feed) if case.solver else {}),
         "months": [month for group in groups for month in group],
         "colours": {kind: {m: n for some in colours for m, n in some.get(kind, {}).items()} for kind in case.zones},
     }
 
 
-def _put(sheets: Mapping[str, results.Sheet], **frames: pd.DataFrame | None) -> None:
+def _texts_told(taken: Sequence[Taken], counted: Sequence[Counted], feed: Feed) -> Summary:
+    """Sum up what place texts said, as intake.digest does."""
+    seen = [one.witnesses for one in counted if one.witnesses is not None]
+    evidence = witnesses.evidence(witnesses.together(seen)) if seen else {}
+    reviews: Counter[str] = sum((Counter(one.reviews) for one in counted), Counter())
+    return {
+        "doubted_coordinates": sum(one.doubted for one in taken),
+        "systems": witnesses.told(evidence, feed.id),
+        "reviews": dict(sorted(reviews.items())),
+    }
+
+
+def _put(sheets: Mapping[str, results.Sheet], **frames: pd.DataFrame) -> None:
     """Write the rows that come next of results that are one file; those in parts are there already."""
     for name, frame in frames.items():
-        if frame is not None:
-            sheets[name].write(frame, name)
+        sheets[name].write(frame, name)
 
 
 def _share(tell: Tell, begin: float, end: float) -> Tell:
@@ -214,15 +243,15 @@ def _taken(case: parts.Case, spool: Path, at: int, span: Span, threads: int, tel
 
     names: list[str] = []
     rejected: list[pd.DataFrame] = []
-    doubts, rows_read = Doubts(), 0
+    doubts, rows_read, doubted = Doubts(), 0, 0
     try:
         for name, part in _in_order(think, enumerate(pieces), threads):
             names.append(name)
             rejected.append(part.rejected)
-            doubts, rows_read = doubts + part.doubts, rows_read + part.rows_read
+            doubts, rows_read, doubted = doubts + part.doubts, rows_read + part.rows_read, doubted + part.doubted
     except streams.Inseparable:
         return Taken(at, span, is_told=False)
-    return Taken(at, span, True, names, rejected, doubts, rows_read)
+    return Taken(at, span, True, names, rejected, doubts, rows_read, doubted)
 
 
 def _in_order(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
@@ -278,17 +307,34 @@ def _settle(_: parts.Case, item: tuple[Path, Sequence[str], int, int]) -> dict[i
 # --------------------------------------------------------------------------------------------------------------- count
 
 
-def _count(case: parts.Case, item: tuple[Path, Rows, results.Sheet]) -> tuple[totals.Totals, pd.DataFrame | None]:
-    """Count what holds of a part into the spool; give also its incidents, unless each part has a file of its own."""
-    path, losing, sheet = item
+def _shared(spool: Path, names: Sequence[str], losing: Mapping[int, Rows], crew: Crew) -> pd.DataFrame:
+    """Find the points that conflicts of all parts share."""
+    items = [(spool / name, losing.get(at, _NONE)) for at, name in enumerate(names)]
+    found = list(crew.map(_conflicts, items, lambda _: None))
+    return whereabouts.shared(found) if found else pd.DataFrame()
+
+
+def _conflicts(_: parts.Case, item: tuple[Path, Rows]) -> pd.DataFrame:
+    path, losing = item
+    columns = whereabouts.CONFLICT_COLUMNS
+    return whereabouts.conflicts(versions.without(results.read_part(path, columns), losing))
+
+
+def _count(case: parts.Case, item: tuple[Path, Rows, pd.DataFrame | None, Mapping[str, results.Sheet]]) -> Counted:
+    """Count what holds of a part into the spool; give also its rows, unless each part has a file of its own."""
+    path, losing, shared, sheets = item
     incidents = versions.without(results.read_part(path), losing).reset_index(drop=True)
-    counted = parts.count(incidents, case)
-    results.write_counts(path, zones=counted.zone_months, cells=counted.cell_months, calls=counted.calls)
-    incidents = incidents.drop(columns="digest")
-    if not sheet.in_parts:
-        return counted.totals, incidents
-    sheet.write(incidents, path.name)
-    return counted.totals, None
+    found = parts.count(incidents, case, shared)
+    results.write_counts(path, zones=found.zone_months, cells=found.cell_months, calls=found.calls)
+    frames = {"incidents": found.incidents.drop(columns="digest")}
+    if found.reviews is not None:
+        frames["reviews"] = found.reviews
+    counted = Counted(found.totals, totals.by_reason(found.reviews), found.witnesses, frames)
+    if not sheets["incidents"].in_parts:
+        return counted
+    for name, frame in frames.items():
+        sheets[name].write(frame, path.name)
+    return counted._replace(frames={})
 
 
 def _conclude(
@@ -299,7 +345,7 @@ def _conclude(
     paths = [spool / name for name in names]
     zones, cells, calls = (results.read_counts(paths, name, months) for name in ("zones", "cells", "calls"))
     found = parts.conclude(zones, cells, calls, months, case)
-    frames = {name: getattr(found, name) for name in _SHEETS[1:]}
+    frames = {name: getattr(found, name) for name in _CONCLUDED}
     if not sheets["levels"].in_parts:
         return found.colours, frames
     for name, frame in frames.items():

@@ -4,6 +4,7 @@ What a file says is checked in the rooms it is about (feed.py, rules.py, maps/la
 and named in errors.  Incident files are the work of feeds/, results that of results.py.
 """
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from geo_service.analysis import feed as feeds
 from geo_service.analysis import rules
 from geo_service.errors import AxisOrder, BadGazetteer, BadRule, BadZones, UndeclaredCRS
 from geo_service.geography import crs
-from geo_service.geography.addresses import gazetteer
+from geo_service.geography.addresses import calibrate, gazetteer, locate
 from geo_service.geography.zones import Zones
 from geo_service.maps import layers
 
@@ -214,6 +215,39 @@ def _column(frame: pd.DataFrame, names: Sequence[str], default: np.ndarray) -> n
 def _some(ids: Sequence[str] | np.ndarray) -> str:
     shown = ", ".join(str(i) for i in list(ids)[:_SHOWN])
     return shown + (f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else "")
+
+
+@dataclass(frozen=True)
+class GazetteerFiles:
+    """A gazetteer on the command line: its files, the system of those that declare none, and what scores mean."""
+
+    paths: Sequence[Path]
+    system: str = ""
+    calibration: Path | None = None
+
+    def resolved(self) -> "GazetteerFiles":
+        """Name the same files for whoever has another working folder."""
+        calibration = self.calibration and self.calibration.resolve()
+        return GazetteerFiles([path.resolve() for path in self.paths], self.system, calibration)
+
+
+def read_solver(given: GazetteerFiles) -> locate.Solver:
+    """Make a solver of gazetteer files; without a calibration it accepts nothing.  As read_gazetteer, BadRule."""
+    rows = read_gazetteer(given.paths, given.system)
+    calibration = read_calibration(given.calibration) if given.calibration else None
+    return locate.Solver(gazetteer.build(rows, projection_of(rows)), calibration)
+
+
+def read_calibration(path: Path) -> calibrate.Calibration:
+    """Read what scores mean (TOML or JSON, as calibrate.Calibration writes it).  Raises BadRule."""
+    if path.suffix != ".json":
+        return calibrate.parse(read_toml(path), str(path))
+    try:
+        return calibrate.parse(json.loads(path.read_text(encoding="utf-8")), str(path))
+    except FileNotFoundError:
+        raise BadRule(f"{path}: no such file") from None
+    except ValueError as error:
+        raise BadRule(f"{path}: is not JSON: {error}") from None
 
 
 def read_gazetteer(paths: Sequence[Path], system: str = "") -> pd.DataFrame:

@@ -36,10 +36,11 @@ def write_part(path: Path, incidents: pd.DataFrame, versions: npt.NDArray[np.voi
         np.save(file, versions)
 
 
-def read_part(path: Path) -> pd.DataFrame:
-    """Read the incidents of a part from the spool, mapped into memory."""
+def read_part(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
+    """Read the incidents of a part from the spool, mapped into memory, whole or some of their columns."""
     with pa.memory_map(str(path.with_suffix(".arrow"))) as file:
-        return pa.ipc.open_file(file).read_all().to_pandas()
+        table = pa.ipc.open_file(file).read_all()
+        return (table.select(list(columns)) if columns else table).to_pandas()
 
 
 def write_counts(path: Path, **frames: pd.DataFrame) -> None:

@@ -57,6 +57,8 @@ def told(totals: Totals, zones: Mapping[str, Zones]) -> Mapping[str, object]:
     }
 
 
-def by_reason(frame: pd.DataFrame) -> dict[str, int]:
+def by_reason(frame: pd.DataFrame | None) -> dict[str, int]:
     """Count the rows of a frame by their reason."""
+    if frame is None:
+        return {}
     return {str(reason): int(count) for reason, count in frame["reason"].value_counts().sort_index().items()}

@@ -36,6 +36,7 @@ _LIKELIER = 0.5  # score from which on a text is likelier right than wrong [-]
 _68_OF_90 = 0.7034  # the radius that holds 68 % of a normal scatter over that of 90 %: sqrt(ln 0.32 / ln 0.10) [-]
 _POINT = ["source_lon", "source_lat"]
 _TEXT = ["text_lon", "text_lat"]
+CONFLICT_COLUMNS = ("conflict", *_POINT, *_TEXT, "text_m")
 _NOT_TOLD = ("text", "shape")  # of an answer: it stands beside it, or is made of the rest
 _BECAUSE = {
     "datum": "in another coordinate system than declared they agree",
@@ -101,8 +102,9 @@ def afresh(incidents: pd.DataFrame, system: str) -> pd.DataFrame:
 
 
 def conflicts(incidents: pd.DataFrame) -> pd.DataFrame:
-    """Give the two points of each incident whose text and coordinates disagree."""
-    return incidents.loc[(incidents["conflict"] != "") & incidents["source_lon"].notna(), [*_POINT, *_TEXT, "text_m"]]
+    """Give the two points of each incident whose text and coordinates disagree (CONFLICT_COLUMNS)."""
+    disagree = (incidents["conflict"] != "") & incidents["source_lon"].notna()
+    return incidents.loc[disagree, list(CONFLICT_COLUMNS)]
 
 
 def shared(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:

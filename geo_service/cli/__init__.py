@@ -82,6 +82,13 @@ def _add_digest(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--placing", default="", help="placing rule of rules/placing.toml (default: unit_first)")
     command.add_argument(
+        "--gazetteer", action="append", type=Path, metavar="FILE", help="places and addresses that locate place texts"
+    )
+    command.add_argument(
+        "--gazetteer-crs", default="", metavar="SYSTEM", help="coordinate system of gazetteer files that declare none"
+    )
+    command.add_argument("--calibration", type=Path, metavar="FILE", help="what scores of texts mean: TOML or JSON")
+    command.add_argument(
         "--as-of", type=_moment, help="as known at this moment (ISO 8601; the city's time where no zone is given)"
     )
     command.add_argument(
@@ -107,6 +114,7 @@ def _digest(arguments: Arguments, knobs: settings.Settings) -> None:
         as_of=as_of,
         out=arguments.out,
         dask=arguments.dask,
+        gazetteer=_gazetteer(arguments),
     )
     kinds = [file.kind for file in order.zones]
     if len(set(kinds)) < len(kinds):
@@ -114,6 +122,14 @@ def _digest(arguments: Arguments, knobs: settings.Settings) -> None:
     with _bar() as tell:
         summary = batch.digest_files(order, tell)
     print_summary(summary, arguments)
+
+
+def _gazetteer(arguments: Arguments) -> files.GazetteerFiles | None:
+    if arguments.gazetteer:
+        return files.GazetteerFiles(arguments.gazetteer, arguments.gazetteer_crs, arguments.calibration)
+    if arguments.calibration or arguments.gazetteer_crs:
+        raise BadParameter("--calibration and --gazetteer-crs are about a gazetteer; give --gazetteer FILE too")
+    return None
 
 
 @contextmanager
