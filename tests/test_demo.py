@@ -424,7 +424,7 @@ def test_what_is_written_can_be_read_again(city, feed, tmp_path):
         zones, repaired = files.read_zones(files.ZoneFile(kind, tmp_path / f"{kind}.gpkg"))
         assert zones.ids.tolist() == sorted(getattr(small, kind)["zone_id"])
         assert repaired == []
-    assert {path.stem for path in tmp_path.glob("*.gpkg")} == set(WGS84_SHAPES)
+    assert {path.stem for path in tmp_path.glob("*.gpkg")} == {*WGS84_SHAPES, "gazetteer"}
 
 
 def test_an_ordinal_name_reads_as_a_numeral():

@@ -17,6 +17,7 @@ from geo_service.geography.zones import Zones
 Totals: TypeAlias = Counter[tuple[str, str]]  # such as ("inside", "units") -> how many
 
 _LOCATED_BY = ("address", "person")
+_NAMED = "named_elsewhere"  # the point is inside, the text names another place
 
 
 def of(incidents: pd.DataFrame, zones: Mapping[str, Zones]) -> Totals:
@@ -34,7 +35,7 @@ def of(incidents: pd.DataFrame, zones: Mapping[str, Zones]) -> Totals:
         inside = incidents[incident_rows.ID_COLUMN[kind]].notna()
         found["inside", kind] = int(inside.sum())
         lon, lat = (incidents.loc[located & ~inside, name].to_numpy() for name in ("lon", "lat"))
-        found.update((kind, reason) for reason in zone_geometry.why_outside(places, lon, lat).tolist())
+        found.update((kind, reason or _NAMED) for reason in zone_geometry.why_outside(places, lon, lat).tolist())
     return found
 
 

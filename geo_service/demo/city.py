@@ -16,7 +16,18 @@ import pandas as pd
 import pyogrio
 import shapely
 
-from geo_service.demo import addresses, buildings, cameras, incidents, names, places, plan, records, streets
+from geo_service.demo import (
+    addresses,
+    buildings,
+    cameras,
+    gazetteer,
+    incidents,
+    names,
+    places,
+    plan,
+    records,
+    streets,
+)
 from geo_service.errors import BadParameter
 
 TIME_ZONE = "Asia/Shanghai"
@@ -137,10 +148,11 @@ def survey(city: City) -> tuple[incidents.Ground, records.Stations]:
 
 
 def write(city: City, folder: Path) -> None:
-    """Write the city into a folder: a GeoPackage for each of its frames, and incidents.csv for the demo feed file."""
+    """Write the city into a folder: a GeoPackage for each of its frames and its gazetteer, and incidents.csv."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in _LAYERS:
         pyogrio.write_dataframe(getattr(city, name), folder / f"{name}.gpkg", layer=name)
+    pyogrio.write_dataframe(gazetteer.of(city), folder / "gazetteer.gpkg", layer="gazetteer")
     city.history.to_csv(folder / "incidents.csv", index=False, encoding="utf-8")
 
 

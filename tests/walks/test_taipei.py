@@ -145,3 +145,23 @@ def test_the_summary_counts_them(out: Path) -> None:
     assert summary["rejected"] == {"bad_time": 3}
     assert summary["without_coordinates"] == 8_771
     assert summary["placed"] == {"communities": 0}
+
+
+def test_texts_of_another_city_than_the_gazetteers_are_all_asked_about(shared_data: Path, tmp_path: Path) -> None:
+    """Traditional characters, sections, lanes and ranges of numbers; a gazetteer of a few rows, nothing learned."""
+    folder = shared_data / "crime" / "taipei"
+    lines = [
+        "entry_id,kind,name,parent,lon,lat", "TP,city,臺北市,,121.56,25.04", "ZS,county,中山區,TP,121.53,25.06",
+        "DA,county,大安區,TP,121.54,25.03", "P1,poi,臺北車站,TP,121.517,25.048",
+    ]  # fmt: skip
+    (tmp_path / "g.csv").write_text("\n".join(lines), encoding="utf-8")
+    zones = f"communities={folder / 'Taipei_districts.json'}:TNAME"
+    command = ["digest", str(folder / "taipei_all_cases.csv"), "--feed", str(FEED), "--zones", zones]
+    given = ["--gazetteer", str(tmp_path / "g.csv"), "--gazetteer-crs", "EPSG:4326"]
+    assert cli.main([*command, *given, "--out", str(tmp_path / "out")]) == 0
+    found = incidents(tmp_path / "out")
+    reviews = pd.read_parquet(tmp_path / "out" / "reviews.parquet")
+    assert reviews["incident_id"].tolist() == list(found)
+    assert set(reviews["reason"]) <= {"unlocated", "uncertain"}
+    understood = sum(row["match_level"] != "" for row in found.values())
+    assert understood > 1_000, "rows that name one of the two districts"
