@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import geopandas
 import numpy as np
@@ -23,9 +24,12 @@ from geo_service.analysis import feed as feeds
 from geo_service.analysis import rules
 from geo_service.errors import AxisOrder, BadGazetteer, BadRule, BadZones, UndeclaredCRS
 from geo_service.geography import crs
-from geo_service.geography.addresses import calibrate, gazetteer, locate
 from geo_service.geography.zones import Zones
 from geo_service.maps import layers
+
+if TYPE_CHECKING:
+    from geo_service.geography.addresses.calibrate import Calibration
+    from geo_service.geography.addresses.locate import Solver
 
 _PACKAGE = Path(__file__).resolve().parent
 _SHOWN = 5  # ids named in an error before "and n more"
@@ -231,15 +235,23 @@ class GazetteerFiles:
         return GazetteerFiles([path.resolve() for path in self.paths], self.system, calibration)
 
 
-def read_solver(given: GazetteerFiles) -> locate.Solver:
-    """Make a solver of gazetteer files; without a calibration it accepts nothing.  As read_gazetteer, BadRule."""
+def read_solver(given: GazetteerFiles) -> "Solver":
+    """Make a solver of gazetteer files; without a calibration it accepts nothing.
+
+    Raises as read_gazetteer, and BadRule for the calibration.  What locates takes half a second to import, so only who
+    reads a gazetteer does.
+    """
+    from geo_service.geography.addresses import gazetteer, locate
+
     rows = read_gazetteer(given.paths, given.system)
     calibration = read_calibration(given.calibration) if given.calibration else None
     return locate.Solver(gazetteer.build(rows, projection_of(rows)), calibration)
 
 
-def read_calibration(path: Path) -> calibrate.Calibration:
+def read_calibration(path: Path) -> "Calibration":
     """Read what scores mean (TOML or JSON, as calibrate.Calibration writes it).  Raises BadRule."""
+    from geo_service.geography.addresses import calibrate
+
     if path.suffix != ".json":
         return calibrate.parse(read_toml(path), str(path))
     try:
@@ -295,6 +307,8 @@ def _gazetteer_parts(path: Path) -> list[pd.DataFrame]:
 
 def _entries(table: pd.DataFrame, path: Path, system: str) -> pd.DataFrame:
     """Bring one table to the schema."""
+    from geo_service.geography.addresses import gazetteer
+
     lacking = [column for column in gazetteer.NEEDED if column not in table]
     if lacking:
         had = ", ".join(str(column) for column in table.columns)

@@ -9,6 +9,7 @@ function with nothing known before.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,9 @@ from geo_service.analysis.doubts import Doubts
 from geo_service.analysis.feed import Feed
 from geo_service.geography import grid
 from geo_service.geography import zones as zone_geometry
-from geo_service.geography.addresses.locate import Solver
+
+if TYPE_CHECKING:
+    from geo_service.geography.addresses.locate import Solver
 
 _NEAR_DEG = 0.5  # a point this far from every zone is not of this city; about 50 km
 _COUNTED = ["feed", "incident_id", "called_at", "month", "category", *incident_rows.ID_COLUMN.values(), "lon", "lat"]
@@ -41,7 +44,7 @@ class Known:
     zones: Mapping[str, zone_geometry.Zones]
     rules: rules.Rules
     incidents: pd.DataFrame = field(default_factory=incident_rows.empty_incidents)
-    solver: Solver | None = None
+    solver: "Solver | None" = None
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,7 @@ def _placed(incidents: pd.DataFrame, known: Known) -> pd.DataFrame:
     return whereabouts.settled(placed, whereabouts.shared([whereabouts.conflicts(placed)]))
 
 
-def _texts_told(incidents: pd.DataFrame, solver: Solver | None, feed: Feed, doubted: int) -> Summary:
+def _texts_told(incidents: pd.DataFrame, solver: "Solver | None", feed: Feed, doubted: int) -> Summary:
     """Sum up what place texts said of fresh incidents."""
     if solver is None:
         return {}
@@ -265,7 +268,7 @@ def _found(fresh: pd.DataFrame, rejected: pd.DataFrame, known: Known, summary: S
     )
 
 
-def _asked(reviews: pd.DataFrame, solver: Solver | None) -> Summary:
+def _asked(reviews: pd.DataFrame, solver: "Solver | None") -> Summary:
     return {"reviews": totals.by_reason(reviews)} if solver else {}
 
 

@@ -9,7 +9,7 @@ are in the order of their months.  With a solver, `shared` of all parts stands b
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,10 @@ from geo_service.analysis import counts, early_warnings, intake, keys, rules, to
 from geo_service.analysis import incidents as incident_rows
 from geo_service.analysis.doubts import Doubts
 from geo_service.analysis.feed import Feed
-from geo_service.geography.addresses.locate import Solver
 from geo_service.geography.zones import Zones
+
+if TYPE_CHECKING:
+    from geo_service.geography.addresses.locate import Solver
 
 Colours: TypeAlias = Mapping[str, Mapping[str, Mapping[str, int]]]  # places by kind, month and level
 
@@ -33,7 +35,7 @@ class Case:
     rules: rules.Rules
     now: datetime
     as_of: datetime | None = None
-    solver: Solver | None = None
+    solver: "Solver | None" = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ Frames: REVIEW_COLUMNS  one row an incident that a person should look at.
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +24,10 @@ import pandas as pd
 from geo_service.analysis import incidents as incident_rows
 from geo_service.geography import crs, source_systems
 from geo_service.geography import zones as zone_geometry
-from geo_service.geography.addresses.answers import Answer
-from geo_service.geography.addresses.locate import Solver
+
+if TYPE_CHECKING:  # half a second to import, which a run without a gazetteer need not wait for
+    from geo_service.geography.addresses.answers import Answer
+    from geo_service.geography.addresses.locate import Solver
 
 REVIEW_COLUMNS = ("feed", "incident_id", "reason", "detail", "answer")
 # While texts are looked at: where the text says [deg], the radius that holds it with 68 % [m], whether it is accepted.
@@ -56,7 +59,7 @@ def empty_reviews() -> pd.DataFrame:
     return pd.DataFrame({column: pd.Series(dtype="str") for column in REVIEW_COLUMNS})
 
 
-def locate(incidents: pd.DataFrame, solver: Solver) -> pd.DataFrame:
+def locate(incidents: pd.DataFrame, solver: "Solver") -> pd.DataFrame:
     """Say where incidents are (as incidents.read gives them, with its WORKING_COLUMNS), zones not yet looked up.
 
     Gives their WHEREABOUTS_COLUMNS, lon, lat, and our WORKING_COLUMNS.  Each distinct text is solved once.
@@ -132,7 +135,7 @@ def settled(incidents: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
     return incidents.assign(conflict=_text(conflict, incidents))
 
 
-def reviews(incidents: pd.DataFrame, solver: Solver) -> pd.DataFrame:
+def reviews(incidents: pd.DataFrame, solver: "Solver") -> pd.DataFrame:
     """Say which settled incidents a person should look at, why, and what the text was taken for."""
     waits, conflict = incidents["located_by"] == "", incidents["conflict"]
     these = incidents[waits | ((conflict != "") & (incidents["located_by"] != "person"))]
@@ -205,7 +208,7 @@ def _kinds(incidents: pd.DataFrame, same: source_systems.Repeats | None = None) 
     return found
 
 
-def _drop_where_another_reading_agrees(kind: Objects, incidents: pd.DataFrame, solver: Solver) -> None:
+def _drop_where_another_reading_agrees(kind: Objects, incidents: pd.DataFrame, solver: "Solver") -> None:
     """Take back conflicts of texts that are not accepted, and one of whose other meanings is near the coordinates."""
     for row in np.flatnonzero((kind != "") & ~incidents["accepted"].to_numpy()).tolist():
         one = incidents.iloc[row]
@@ -224,12 +227,12 @@ def _apart_m(incidents: pd.DataFrame, projected: str) -> Floats:
     return np.where(np.isfinite(apart), apart, np.nan)
 
 
-def _told(answer: Answer) -> str:
+def _told(answer: "Answer") -> str:
     plain = {name: value for name, value in answer.as_table().items() if name not in _NOT_TOLD}
     return json.dumps(plain, ensure_ascii=False)
 
 
-def _detail(answer: Answer, text: str, doubt: str, conflict: str, located_by: str, apart_m: float) -> str:
+def _detail(answer: "Answer", text: str, doubt: str, conflict: str, located_by: str, apart_m: float) -> str:
     """Say what came, what the text was taken for, and what to do."""
     why = f"{doubt}; " if doubt else ""
     best = f"{answer.level} {answer.entry_id}".strip()
