@@ -30,13 +30,12 @@ if TYPE_CHECKING:  # half a second to import, which a run without a gazetteer ne
     from geo_service.geography.addresses.locate import Solver
 
 REVIEW_COLUMNS = ("feed", "incident_id", "reason", "detail", "answer")
-# While texts are looked at: where the text says [deg], the radius that holds it with 68 % [m], whether it is accepted.
+# While texts are looked at: where the text says [deg], the radius that holds it with 90 % [m], whether it is accepted.
 WORKING_COLUMNS = (*incident_rows.WORKING_COLUMNS, "text_lon", "text_lat", "text_m", "accepted")
 
 _WIDE = ("compound", "village")  # levels of a whole zone; a unit inside it may be where the coordinates say
 _NAMING = ("code", "building", "gate", "part", "door", "unit", "compound", "poi", "village")  # they say in which zone
 _LIKELIER = 0.5  # score from which on a text is likelier right than wrong [-]
-_68_OF_90 = 0.7034  # the radius that holds 68 % of a normal scatter over that of 90 %: sqrt(ln 0.32 / ln 0.10) [-]
 _POINT = ["source_lon", "source_lat"]
 _TEXT = ["text_lon", "text_lat"]
 CONFLICT_COLUMNS = ("conflict", *_POINT, *_TEXT, "text_m")
@@ -69,8 +68,8 @@ def locate(incidents: pd.DataFrame, solver: "Solver") -> pd.DataFrame:
     known = level != "none"
     accepted = texts["accepted"].to_numpy(dtype=bool) & known
     has_point = incidents["source_lon"].notna().to_numpy()
-    working = {name: _where(known, texts[of]) for name, of in (("text_lon", "lon"), ("text_lat", "lat"))}
-    working["text_m"] = _where(known, texts["uncertainty_m"]) * _68_OF_90
+    columns = {"text_lon": "lon", "text_lat": "lat", "text_m": "uncertainty_m"}
+    working = {name: _where(known, texts[of]) for name, of in columns.items()}
     found = incidents.assign(**working, accepted=accepted)
     kind = _kinds(found)
     kind[~accepted & (texts["score"].to_numpy() < _LIKELIER)] = ""
