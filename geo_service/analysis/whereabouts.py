@@ -209,9 +209,11 @@ def _kinds(incidents: pd.DataFrame, same: source_systems.Repeats | None = None) 
 
 def _drop_where_another_reading_agrees(kind: Objects, incidents: pd.DataFrame, solver: "Solver") -> None:
     """Take back conflicts of texts that are not accepted, and one of whose other meanings is near the coordinates."""
-    for row in np.flatnonzero((kind != "") & ~incidents["accepted"].to_numpy()).tolist():
+    rows = np.flatnonzero((kind != "") & ~incidents["accepted"].to_numpy())
+    meanings = {text: solver.locate(text).alternatives for text in incidents["place"].iloc[rows].unique().tolist()}
+    for row in rows.tolist():
         one = incidents.iloc[row]
-        others = solver.locate(one["place"]).alternatives
+        others = meanings[one["place"]]
         lon, lat = (np.array([getattr(other, side) for other in others]) for side in ("lon", "lat"))
         here_lon, here_lat, radius = (np.full(len(others), one[name]) for name in (*_POINT, "text_m"))
         if (source_systems.explain_disagreement(here_lon, here_lat, lon, lat, radius) == "").any():

@@ -109,6 +109,16 @@ def test_a_text_that_is_not_certain_agrees_when_any_of_its_places_is_near():
     assert found.reviews.empty  # the score of one of three is no ground for doubt
 
 
+def test_a_text_that_is_clear_but_too_coarse_to_be_accepted_is_in_conflict_and_the_coordinates_hold():
+    found = intake.digest(calls(("微山县两城镇", 0, 0), ("微山县两城镇", 31000, -30000)), placed_feed(), known())
+    assert table(found, "match_level", "located_by", "conflict") == [
+        ("town", "coordinates", "elsewhere"),
+        ("town", "coordinates", ""),
+    ]
+    assert found.reviews["incident_id"].tolist() == ["1"]
+    assert "the coordinates hold" in found.reviews["detail"][0]
+
+
 @pytest.mark.parametrize(("far", "kind"), [(2000, "cell_tower"), (40000, "default_point")])
 def test_a_point_that_texts_of_many_places_share_is_nobodys_own(far: int, kind: str):
     texts = ("任城区古槐路121号", BUILDING, "济医附院门诊楼")
