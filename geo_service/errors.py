@@ -7,7 +7,8 @@
     │   ├── BadZones             a zone file that cannot be used as it is
     │   ├── BadGazetteer         rows of places and addresses that contradict their schema or themselves
     │   ├── BadRows              incident rows that cannot be read at all (a single bad row is a Rejected, not an error)
-    │   └── BadParameter         a command's or request's parameter
+    │   ├── BadParameter         a command's or request's parameter
+    │   └── AlreadyDecided       a decision that another one stands against
     ├── BadRule                  rules/, feeds or layers that contradict themselves
     ├── BadSetting               an unknown or unreadable GEO_* setting
     ├── SourceFailed             an incident source answered wrongly or not at all; the next pull tries again
@@ -49,6 +50,10 @@ class BadRows(BadInput):
 
 class BadParameter(BadInput):
     """A parameter is unknown or has a value that cannot be used."""
+
+
+class AlreadyDecided(BadInput):
+    """Another decision stands against this one; take it back first."""
 
 
 class BadRule(GeoServiceError):

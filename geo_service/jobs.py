@@ -3,21 +3,28 @@
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import cast
 
 import pandas as pd
 import sqlalchemy
 
-from geo_service.analysis import intake, rules
+from geo_service.analysis import intake, rules, witnesses
 from geo_service.analysis.feed import Feed
 from geo_service.errors import GeoServiceError, StoreFailed
 from geo_service.feeds.sources import Source
 from geo_service.geography.zones import Zones
 from geo_service.maps import layers
 from geo_service.service import Service
-from geo_service.store import reading, writing
+from geo_service.store import decisions, gazetteers, news, reading, reviews, writing
+from geo_service.store.gazetteers import Signature
 
 log = logging.getLogger(__name__)
+
+DECISIONS_EVERY_S = 30.0  # a notice that was lost costs this much, a failure too
+_STOPS_WITHIN_S = 0.5
 
 
 def load_zones(service: Service, zones: Zones) -> intake.Summary:
@@ -31,6 +38,28 @@ def load_zones(service: Service, zones: Zones) -> intake.Summary:
         found = intake.restate(known)
         writing.record(connection, found, feed=None, cursor=None, now=now, replace=True)
     return found.summary
+
+
+def load_gazetteer(service: Service, entries: pd.DataFrame, signed_by: str, reason: str) -> intake.Summary:
+    """Put a gazetteer in the place of the one stored, and locate again everything that waits, in one commit."""
+    now = service.now()
+    with writing.lease(service.engine) as connection:
+        version = gazetteers.replace(connection, entries, Signature(signed_by, reason, now))
+        found = _locate_again(service, connection, reviews.waiting(connection), now)
+    return {"version": version, "entries": len(entries), **found.summary}
+
+
+def apply_decisions(service: Service) -> int:
+    """Apply what people have decided and all that follows from it, in one commit; give how many decisions it was."""
+    now = service.now()
+    with writing.lease(service.engine) as connection:
+        decided = decisions.pending(connection)
+        if decided:
+            decisions.bring_into_force(connection, decided, now)
+            keys = pd.concat([reviews.waiting(connection), decisions.touched(connection, decided)]).drop_duplicates()
+            found = _locate_again(service, connection, keys, now)
+            decisions.applied(connection, decided, int(str(found.summary["moved"])), now)
+    return len(decided)
 
 
 def pull_incidents(service: Service, feed: Feed, source: Source) -> intake.Summary:
@@ -47,7 +76,10 @@ def load_incidents(service: Service, feed: Feed, rows: pd.DataFrame) -> intake.S
 
 
 def work(service: Service, sources: Sequence[tuple[Feed, Source]], stop: threading.Event) -> None:
-    """Pull every source every `pull_every_s` until told to stop; one that fails is logged and asked again next time."""
+    """Pull every source every `pull_every_s`, and apply decisions as they come, until told to stop.
+
+    What fails is logged and tried again: a source with the next pull, decisions after DECISIONS_EVERY_S.
+    """
     while not stop.is_set():
         for feed, source in sources:
             try:
@@ -56,7 +88,24 @@ def work(service: Service, sources: Sequence[tuple[Feed, Source]], stop: threadi
             except GeoServiceError as error:
                 log.warning("pull of %s failed, nothing recorded: %s", feed.id, error)
                 _remember(service, feed, error)
-        stop.wait(service.settings.pull_every_s)
+        until = time.monotonic() + service.settings.pull_every_s
+        while not stop.is_set() and (left_s := until - time.monotonic()) > 0:
+            _decide_until(service, stop, min(left_s, DECISIONS_EVERY_S))
+
+
+def _decide_until(service: Service, stop: threading.Event, seconds: float) -> None:
+    """Apply the decisions that wait, and those that come within so many seconds."""
+    until = time.monotonic() + seconds
+    try:
+        with news.listening(service.engine, decisions.CHANNEL) as wait:
+            woken = True
+            while not stop.is_set() and (left_s := until - time.monotonic()) > 0:
+                if woken and (number := apply_decisions(service)):
+                    log.info("applied %s decisions", number)
+                woken = wait(min(left_s, _STOPS_WITHIN_S))
+    except GeoServiceError as error:
+        log.warning("decisions could not be applied, nothing recorded: %s", error)
+        stop.wait(max(0.0, until - time.monotonic()))
 
 
 def _remember(service: Service, feed: Feed, error: GeoServiceError) -> None:
@@ -71,10 +120,35 @@ def _take_in(
 ) -> intake.Summary:
     now = service.now()
     asked = intake.asks(rows, feed, now)
-    stored = reading.known_incidents(connection, asked.keys, asked.months)
-    found = intake.digest(rows, feed, intake.Known(_zones(service, connection), service.rules, stored), now)
+    found = intake.digest(rows, feed, _known(service, connection, asked), now)
     writing.record(connection, found, feed=feed.id, cursor=cursor, now=now)
+    said = cast("Mapping[str, Mapping[str, object]]", found.summary.get("systems", {}))
+    if said:
+        numbers = witnesses.added(reading.evidence(connection, feed.id), said)
+        writing.record_evidence(connection, feed.id, numbers, now)
+    for alarm in filter(None, (system["alarm"] for system in said.values())):
+        log.warning("%s", alarm)
     return found.summary
+
+
+def _locate_again(
+    service: Service, connection: sqlalchemy.Connection, keys: pd.DataFrame, now: datetime
+) -> intake.Found:
+    known = _known(service, connection, intake.Asks(keys, ()))
+    systems = {feed.id: feed.system for feed in service.feeds}
+    found = intake.relocate(reading.whole_incidents(connection, keys), systems, known)
+    writing.record(connection, found, feed=None, cursor=None, now=now)
+    return found
+
+
+def _known(service: Service, connection: sqlalchemy.Connection, asked: intake.Asks) -> intake.Known:
+    return intake.Known(
+        zones=_zones(service, connection),
+        rules=service.rules,
+        incidents=reading.known_incidents(connection, asked.keys, asked.months),
+        solver=service.solver(connection),
+        corrections=decisions.corrections(connection, asked.keys),
+    )
 
 
 def _zones(service: Service, connection: sqlalchemy.Connection) -> Mapping[str, Zones]:

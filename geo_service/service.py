@@ -1,5 +1,6 @@
-"""Service: assembles the parts from settings, once: database, rules, layers, feeds."""
+"""Service: assembles the parts from settings, once: database, rules, layers, feeds; and keeps what is dear to make."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,10 +13,12 @@ from geo_service import files
 from geo_service.analysis.feed import Feed
 from geo_service.analysis.rules import Rules
 from geo_service.errors import BadSetting
+from geo_service.geography.addresses import gazetteer, locate
+from geo_service.geography.addresses.calibrate import Calibration
 from geo_service.geography.zones import Zones
-from geo_service.maps.layers import Layer, LevelScheme
+from geo_service.maps.layers import EVERYTHING, Layer, LevelScheme
 from geo_service.settings import Settings
-from geo_service.store import opening
+from geo_service.store import gazetteers, opening
 from geo_service.store.cluster import Cluster
 
 
@@ -25,6 +28,14 @@ class Boundaries:
 
     seq: int = -1
     zones: Mapping[str, Zones] = field(default_factory=dict)
+
+
+@dataclass
+class Solvers:
+    """Solvers by version of the gazetteer.  One is kept, and a second while a version is made but not yet committed."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    made: dict[int, locate.Solver | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,38 @@ class Service:
     def boundaries(self) -> "Boundaries":
         """The zones last read from the store."""
         return Boundaries()
+
+    @cached_property
+    def solvers(self) -> "Solvers":
+        """The solvers last made."""
+        return Solvers()
+
+    def solver(self, connection: sqlalchemy.Connection) -> locate.Solver | None:
+        """Give what answers addresses by the store's newest gazetteer as the connection sees it; None: there is none.
+
+        Raises BadGazetteer when its entries contradict each other.
+        """
+        version, kept = gazetteers.version(connection), self.solvers
+        if version not in kept.made:
+            with kept.lock:  # who asks for another version does not wait
+                if version not in kept.made:
+                    newest = max(kept.made, default=version)
+                    kept.made = {newest: kept.made.get(newest), version: self._make_solver(connection, version)}
+        made = kept.made
+        kept.made = {number: solver for number, solver in made.items() if number >= version}
+        return made[version]
+
+    def _make_solver(self, connection: sqlalchemy.Connection, version: int) -> locate.Solver | None:
+        entries = gazetteers.entries(connection, version, EVERYTHING)
+        if entries.empty:
+            return None
+        return locate.Solver(gazetteer.build(entries, files.projection_of(entries)), self.calibration)
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What scores of place texts mean, as calibration.toml among the rules says; None: no text is accepted."""
+        path = files.shipped("rules", self.settings.rules_dir) / "calibration.toml"
+        return files.read_calibration(path) if path.exists() else None
 
     def now(self) -> datetime:
         """The one clock."""

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from geo_service.analysis import corrections as person
 from geo_service.analysis import counts, early_warnings, rules, totals, versions, whereabouts, witnesses
 from geo_service.analysis import incidents as incident_rows
 from geo_service.analysis.doubts import Doubts
@@ -38,13 +39,15 @@ class Known:
     """What must be known before a batch can be digested.
 
     `incidents` are the stored ones that matter: of every month the batch touches, and the former versions of its
-    rows; KNOWN_COLUMNS of them, all columns for `restate`.  With a `solver` place texts are located.
+    rows; KNOWN_COLUMNS of them, all columns for `restate`.  With a `solver` place texts are located; `corrections` of
+    people hold whatever it says.
     """
 
     zones: Mapping[str, zone_geometry.Zones]
     rules: rules.Rules
     incidents: pd.DataFrame = field(default_factory=incident_rows.empty_incidents)
     solver: "Solver | None" = None
+    corrections: pd.DataFrame = field(default_factory=person.empty_corrections)
 
 
 @dataclass(frozen=True)
@@ -151,17 +154,18 @@ def digest(
     return _found(fresh, read.rejected, known, summary)
 
 
-def relocate(incidents: pd.DataFrame, feed: Feed, known: Known) -> Found:
-    """Look again at the place texts of recorded incidents of a feed: after the gazetteer has changed.
+def relocate(incidents: pd.DataFrame, systems: Mapping[str, str], known: Known) -> Found:
+    """Look again at the place texts of recorded incidents: after the gazetteer or people's corrections have changed.
 
-    `incidents` are whole rows; those that a person has placed stay as they are.  `known` as for `digest`, with a
-    solver.  Found holds every row that was looked at, and a review of each that still needs a person.
+    `incidents` are whole rows; `systems` the coordinate system that each feed declares.  `known` as for `digest`.
+    Found holds every row that was looked at, and a review of each that still needs a person; the summary says how many
+    of them `moved`.
     """
-    batch = _placed(whereabouts.afresh(incidents, feed.system), known)
+    batch = _placed(whereabouts.afresh(incidents, systems), known)
     summary = {
         "relocated": len(batch),
+        "moved": _moved(incidents, batch),
         **totals.told(totals.of(batch, known.zones), known.zones),
-        **_texts_told(batch, known.solver, feed, 0),
     }
     return _found(batch, _no_rejects(), known, summary)
 
@@ -184,9 +188,18 @@ def _no_rejects() -> pd.DataFrame:
 def _placed(incidents: pd.DataFrame, known: Known) -> pd.DataFrame:
     """Say where incidents are, and in which zones; with a solver they keep whereabouts.WORKING_COLUMNS."""
     if known.solver is None:
-        return place(incidents, known.zones)
-    placed = place(whereabouts.locate(incidents, known.solver), known.zones)
+        return place(person.hold(incidents, known.corrections)[0], known.zones)
+    located, _ = person.hold(whereabouts.locate(incidents, known.solver), known.corrections)
+    placed = place(located, known.zones)
     return whereabouts.settled(placed, whereabouts.shared([whereabouts.conflicts(placed)]))
+
+
+def _moved(before: pd.DataFrame, after: pd.DataFrame) -> int:
+    """Count the incidents that stand elsewhere, or otherwise, than before."""
+    names = ["lon", "lat", "located_by", *incident_rows.ID_COLUMN.values()]
+    was, now = (frame[names].reset_index(drop=True) for frame in (before, after))
+    same = (was == now).fillna(False) | (was.isna() & now.isna())
+    return int((~same.all(axis=1)).sum())
 
 
 def _texts_told(incidents: pd.DataFrame, solver: "Solver | None", feed: Feed, doubted: int) -> Summary:

@@ -89,17 +89,23 @@ def locate(incidents: pd.DataFrame, solver: "Solver") -> pd.DataFrame:
     )
 
 
-def afresh(incidents: pd.DataFrame, system: str) -> pd.DataFrame:
+def afresh(incidents: pd.DataFrame, systems: Mapping[str, str]) -> pd.DataFrame:
     """Give recorded incidents as they were before anybody looked at their texts, to look again.
 
-    What a person has decided is not looked at again.  `system` is the one their feed declares, "" where rows do.
+    `systems` are those their feeds declare; of others, and of those that leave it to the row ("", on record as WGS 84),
+    nothing is known.
     """
-    found = incidents[incidents["located_by"] != "person"].reset_index(drop=True)
+    found = incidents.reset_index(drop=True)
+    has_point = found["source_lon"].notna()
+    blank = _text(np.full(len(found), "", dtype=object), found)
+    declared = [systems.get(feed) or "EPSG:4326" for feed in found["feed"].tolist()]
     return found.assign(
+        **dict.fromkeys(("match_level", "conflict", "named_kind", "named_id", "doubt"), blank),
+        **dict.fromkeys(("uncertainty_m", "confidence"), np.full(len(found), np.nan)),
         lon=found["source_lon"],
         lat=found["source_lat"],
-        system=_text(np.full(len(found), system or "EPSG:4326", dtype=object), found),
-        doubt=_text(np.full(len(found), "", dtype=object), found),
+        located_by=_text(np.where(has_point, "coordinates", ""), found),
+        system=_text(np.array(declared, dtype=object), found),
     )
 
 

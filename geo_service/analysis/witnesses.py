@@ -46,6 +46,15 @@ def evidence(witnesses: pd.DataFrame) -> dict[str, Evidence]:
     return found
 
 
+def added(former: Mapping[str, Mapping[str, object]], more: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+    """Add up, as plain numbers, what was known of each declared system and what a summary's `systems` says."""
+    sums: dict[str, Evidence] = {}
+    for table in (former, more):
+        for system, numbers in table.items():
+            sums[system] = sums.get(system, Evidence()) + source_systems.parse_evidence(numbers)
+    return {system: one.as_table() for system, one in sorted(sums.items())}
+
+
 def told(found: Mapping[str, Evidence], feed: str) -> Mapping[str, Mapping[str, object]]:
     """Say it as a summary does: numbers (source_systems.parse_evidence reads them), what is decided, and an alarm."""
     return {system: {**_numbers(one), "alarm": _alarm(system, one, feed)} for system, one in sorted(found.items())}

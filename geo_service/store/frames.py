@@ -51,7 +51,7 @@ def stage(connection: sa.Connection, staged: sa.Table, frame: pd.DataFrame) -> N
 
 def fetch(connection: sa.Connection, question: sa.Select[*tuple[object, ...]]) -> pd.DataFrame:
     """Answer a question as a frame: text as str, times as datetime64[us, UTC], whole numbers as int64."""
-    asked = question.compile(dialect=connection.dialect)
+    asked = question.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
     types = {column.name: _arrow(column.type) for column in question.selected_columns}
     out = f"COPY ({asked}) TO STDOUT (FORMAT csv)".encode()
     with driver(connection) as below, below.cursor() as cursor, cursor.copy(out, asked.params):

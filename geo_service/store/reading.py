@@ -5,7 +5,7 @@ others: whoever adds a view has to come here.  Text is ordered by its code point
 as in the core, whatever the server's locale.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -37,7 +37,7 @@ class Revision:
 
 def zones(connection: sa.Connection, kind: str, view: layers.View) -> Zones:
     """Give the zones of a kind that stand now, in order of their ids as text."""
-    _admit(view)
+    admit(view)
     table = tables.zones.c
     question = (
         sa.select(table.zone_id, table.name, table["class"], sa.func.ST_AsBinary(table.geometry, type_=sa.LargeBinary))
@@ -57,7 +57,7 @@ def feature_ids(connection: sa.Connection, kind: str) -> dict[str, int]:
 
 def zone_levels(connection: sa.Connection, kind: str, month: str, view: layers.View) -> pd.DataFrame:
     """Give zone_id, count and level of the zones with counted incidents in a month."""
-    _admit(view)
+    admit(view)
     table = tables.zone_levels.c
     question = (
         sa.select(table.zone_id, table.count, table.level)
@@ -69,7 +69,7 @@ def zone_levels(connection: sa.Connection, kind: str, month: str, view: layers.V
 
 def incidents_of(connection: sa.Connection, kind: str, zone_id: str, month: str, view: layers.View) -> pd.DataFrame:
     """Give the incidents inside one zone in one month, in the order of their calls, counted ones or not."""
-    _admit(view)
+    admit(view)
     table = tables.incidents.c
     question = _INCIDENTS.where(table[incident_rows.ID_COLUMN[kind]] == zone_id, table.month == month)
     return frames.fetch(connection, question.order_by(table.called_at, *_BY_KEY))
@@ -84,12 +84,7 @@ def known_incidents(connection: sa.Connection, keys: pd.DataFrame | None, months
     table = tables.incidents.c
     if keys is None and months is None:
         return frames.fetch(connection, _INCIDENTS)
-    pairs = pd.DataFrame({"feed": [], "incident_id": []}) if keys is None else keys
-    named = (
-        sa.func.unnest(_texts(pairs["feed"]), _texts(pairs["incident_id"]))
-        .table_valued("feed", "incident_id")
-        .render_derived()
-    )
+    named = named_keys(pd.DataFrame({"feed": [], "incident_id": []}) if keys is None else keys)
     there = sa.select(table.month).join(
         named, sa.and_(table.feed == named.c.feed, table.incident_id == named.c.incident_id)
     )
@@ -102,7 +97,7 @@ def alerts(connection: sa.Connection, month: str, view: layers.View) -> pd.DataF
 
     Columns zone_kind, zone_id, month, kind, at, count, noticed_at, withdrawn_at (NaT: it holds).
     """
-    _admit(view)
+    admit(view)
     table = tables.alerts.c
     columns = [
         table[name] for name in ("zone_kind", "zone_id", "month", "kind", "at", "count", "noticed_at", "withdrawn_at")
@@ -143,7 +138,29 @@ def cursor(connection: sa.Connection, feed: str) -> str | None:
     return connection.scalar(sa.select(tables.feeds.c.cursor).where(tables.feeds.c.feed == feed))
 
 
-def _admit(view: layers.View) -> None:
+def evidence(connection: sa.Connection, feed: str) -> Mapping[str, Mapping[str, object]]:
+    """Give what a feed's records have said of each coordinate system it declares; nothing yet: empty."""
+    table = tables.source_evidence.c
+    return connection.scalar(sa.select(table.numbers).where(table.feed == feed)) or {}
+
+
+def named_keys(keys: pd.DataFrame) -> sa.TableValuedAlias:
+    """Write keys (feed, incident_id) as a table into a question."""
+    texts = sa.func.unnest(_texts(keys["feed"]), _texts(keys["incident_id"]))
+    return texts.table_valued("feed", "incident_id").render_derived()
+
+
+def whole_incidents(connection: sa.Connection, keys: pd.DataFrame) -> pd.DataFrame:
+    """Give the incidents of these keys, all columns, in no order."""
+    table, named = tables.incidents.c, named_keys(keys)
+    return frames.fetch(
+        connection,
+        _INCIDENTS.join(named, sa.and_(table.feed == named.c.feed, table.incident_id == named.c.incident_id)),
+    )
+
+
+def admit(view: layers.View) -> None:
+    """Refuse a view the store does not know.  Raises BadParameter."""
     if view != layers.EVERYTHING:
         raise BadParameter(f"the store knows one view, '{layers.EVERYTHING.name}', not '{view.name}'")
 
@@ -153,11 +170,12 @@ def _texts(values: Sequence[str] | pd.Series) -> "sa.BindParameter[Sequence[str]
 
 
 def _incident_column(name: str) -> "sa.ColumnElement[Any]":
-    if name == "lon":
-        return sa.func.ST_X(tables.incidents.c.position, type_=sa.Double).label("lon")
-    if name == "lat":
-        return sa.func.ST_Y(tables.incidents.c.position, type_=sa.Double).label("lat")
-    return tables.incidents.c[name]
+    table = tables.incidents.c
+    if not name.endswith(("lon", "lat")):
+        return table[name]
+    point = table.source_position if name.startswith("source_") else table.position
+    number = sa.func.ST_X if name.endswith("lon") else sa.func.ST_Y
+    return number(point, type_=sa.Double).label(name)
 
 
 _INCIDENTS = sa.select(*(_incident_column(name) for name in incident_rows.INCIDENT_COLUMNS))

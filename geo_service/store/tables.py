@@ -9,10 +9,12 @@ from functools import partial
 from geoalchemy2 import Geometry
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
     DateTime,
+    Double,
     Identity,
     Index,
     Integer,
@@ -36,6 +38,8 @@ always = partial(Column, nullable=False)
 Time = DateTime(timezone=True)
 _MONTH = "Calendar month in the city's time zone, YYYY-MM"
 _KIND = "communities, units or patrol_zones"
+_STAFF = "Staff id of who signed, never a name"
+_NOTE = "Why, in words about the place; empty: none given"
 _LEVEL = "Level the rule of that month gives: 0 none, 1 yellow, 2 orange, 3 red, 4 black"
 
 zones = Table(
@@ -75,9 +79,25 @@ incidents = Table(
     Column(
         "position", Geometry("POINT", 4326, spatial_index=False), comment="Where, WGS 84; null: waits for geocoding"
     ),
+    Column(
+        "source_position",
+        Geometry("POINT", 4326, spatial_index=False),
+        comment="Where the source itself says it was, WGS 84; null: it does not say",
+    ),
+    always("located_by", Text, server_default="", comment="coordinates, address (text) or person; empty: it waits"),
+    always(
+        "match_level", Text, server_default="", comment="How finely the place text was understood; empty: not at all"
+    ),
+    Column("uncertainty_m", Double, comment="Radius that holds the place with 90 % [m]; null: unknown"),
+    Column("confidence", Double, comment="Calibrated chance that the text's answer is right [-]; null: unknown"),
+    always("conflict", Text, server_default="", comment="How text and coordinates disagree; empty: they do not"),
+    always(
+        "named_kind", Text, server_default="", comment="communities or units, where the text names one; empty: none"
+    ),
+    always("named_id", Text, server_default="", comment="Id of the community or unit the text names; empty: none"),
     always("month", Text, comment=f"{_MONTH}, of called_at"),
-    Column("community_id", Text, comment="Community that holds the position"),
-    Column("unit_id", Text, comment="Unit that holds the position"),
+    Column("community_id", Text, comment="Community that holds the position, or that the text names"),
+    Column("unit_id", Text, comment="Unit that holds the position, or that the text names"),
     Column("patrol_zone_id", Text, comment="Patrol zone that holds the position"),
     Column("cell", Text, comment="H3 cell of resolution 10 that holds the position, in hex"),
     always("placed", Text, comment="located, outside (of every zone) or waiting (for coordinates)"),
@@ -112,6 +132,125 @@ rejected = Table(
     Index("rejected_once", "feed", "row_digest", unique=True),
     Index("rejected_open", "feed", "incident_id", postgresql_where=text("state = 'open'")),
     comment="Rows that could not become incidents, with the reason; nothing is dropped silently",
+)
+
+gazetteer = Table(
+    "gazetteer",
+    metadata,
+    Column("entry_id", Text, primary_key=True, comment="The gazetteer's own id of the entry"),
+    Column(
+        "since_version",
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="Version of the gazetteer that brought this state of the entry",
+    ),
+    Column("until_version", Integer, comment="Version from which it no longer stood; null: it stands"),
+    always("kind", Text, comment="What it is: county, town, village, road, compound, unit, poi, building, door, …"),
+    always("name", Text, comment="Full name; the number of a building or door, the code of a post or plate"),
+    always("aliases", Text, comment="Other names in the source file, joined by |; empty: none"),
+    always("parent", Text, comment="entry_id of what it lies in or along; empty: nothing above it"),
+    always("code", Text, comment="Administrative code (GB/T 2260 and longer); empty: none"),
+    always("zone_kind", Text, comment="communities or units, where it is one; empty: that of its parent, if any"),
+    always("zone_id", Text, comment="Id of the community or unit it is"),
+    Column("width_m", Double, comment="Carriage width of a road [m]"),
+    Column("valid_from", Date, comment="First day it is valid; null: always was"),
+    Column("valid_to", Date, comment="First day it is no longer valid; null: valid until further notice"),
+    always("successor", Text, comment="entry_id of what it became part of; empty: none"),
+    Column(
+        "geometry",
+        Geometry("GEOMETRY", 4326, spatial_index=False),
+        comment="Point, line or area, WGS 84; null: known by name only",
+    ),
+    Index("gazetteer_standing_once", "entry_id", unique=True, postgresql_where=text("until_version IS NULL")),
+    comment="Names that addresses are made of, and the states they had before",
+)
+
+gazetteer_versions = Table(
+    "gazetteer_versions",
+    metadata,
+    Column("version", Integer, Identity(), primary_key=True, comment="Number, growing in the order of commits"),
+    always("at", Time, comment="When it came into force"),
+    always("what", Text, comment="load (of files), aliases (taught) or revocation (of an alias)"),
+    always("signed_by", Text, comment=_STAFF),
+    always("reason", Text, comment=_NOTE),
+    always("digest", Text, comment="SHA-256 of all entries; of an alias: of the former digest and the change"),
+    always("added", Integer, comment="Entries or aliases that came [-]"),
+    always("changed", Integer, comment="Entries that are otherwise than before [-]"),
+    always("removed", Integer, comment="Entries or aliases that went [-]"),
+    CheckConstraint("what in ('load', 'aliases', 'revocation')", "what_known"),
+    comment="Each change of what addresses are read by, signed",
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True, comment="Number of the alias"),
+    always("words", Text, comment="What people call the place, as it stood in the incident's text"),
+    Column("entry_id", Text, comment="Entry of the gazetteer it means; null: a position instead"),
+    Column("position", Geometry("POINT", 4326, spatial_index=False), comment="Where it is, WGS 84; null: an entry"),
+    always("teaches", Boolean, comment="Whether it holds for every text; false: for this incident only"),
+    always("signed_by", Text, comment=_STAFF),
+    always("signed_at", Time, comment="When it was taught"),
+    always("reason", Text, comment=_NOTE),
+    always("feed", Text, comment="Feed of the incident it was learned from"),
+    always("incident_id", Text, comment="Incident it was learned from"),
+    always("place", Text, comment="Place text of that incident as it then stood"),
+    Column("since_version", Integer, comment="Version of the gazetteer it came into force with; null: it waits"),
+    Column("until_version", Integer, comment="Version from which it was no longer in force; null: it is"),
+    Column("revoked_by", Text, comment="Staff id of who took it back, never a name; null: it stands"),
+    Column("revoked_at", Time, comment="When it was taken back; null: it stands"),
+    CheckConstraint("(entry_id IS NULL) <> (position IS NULL)", "means_one_place"),
+    CheckConstraint("(revoked_by IS NULL) = (revoked_at IS NULL)", "revoked_whole"),
+    Index(None, "feed", "incident_id"),
+    comment="Names of places learned from corrections: signed, and revocable",
+)
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("feed", Text, primary_key=True, comment="Feed of the incident"),
+    Column("incident_id", Text, primary_key=True, comment="The source's own id of the incident"),
+    always("place", Text, comment="Place text that is in question; another one opens a decided review again"),
+    always("reason", Text, comment="Why a person is asked: unlocated, uncertain or conflict"),
+    always("detail", Text, comment="Why, as a sentence"),
+    always("answer", JSONB, comment="What the solver said: best answer, alternatives, question, trace"),
+    always("state", Text, server_default="open", comment="open, corrected or rejected (by a person), settled (itself)"),
+    always("first_seen_at", Time, comment="When it was first asked"),
+    Column("decided_by", Text, comment="Staff id of who decided, never a name; null: nobody has"),
+    Column("decided_at", Time, comment="When it was decided or settled; null: it is open"),
+    always("note", Text, server_default="", comment=_NOTE),
+    CheckConstraint("state in ('open', 'corrected', 'rejected', 'settled')", "state_known"),
+    Index(None, "state", "first_seen_at"),
+    comment="Incidents whose place a person must look at",
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True, comment="Number, in the order they were taken"),
+    always("kind", Text, comment="correct, reject, revoke (an alias) or rerun (everything that waits)"),
+    Column("feed", Text, comment="Feed of the incident it is about; null: of none"),
+    Column("incident_id", Text, comment="Incident it is about; null: none"),
+    Column("alias_id", Integer, comment="Alias it taught or revokes; null: none"),
+    always("signed_by", Text, comment=_STAFF),
+    always("note", Text, comment=_NOTE),
+    always("at", Time, comment="When it was taken"),
+    Column("applied_at", Time, comment="When all that follows from it was recorded; null: waits for the worker"),
+    Column("moved", Integer, comment="Incidents that stand otherwise since it was applied [-]"),
+    CheckConstraint("kind in ('correct', 'reject', 'revoke', 'rerun')", "kind_known"),
+    Index("decisions_waiting", "id", postgresql_where=text("applied_at IS NULL")),
+    Index(None, "feed", "incident_id"),
+    comment="What people decided about places, in order; nothing is ever taken out",
+)
+
+source_evidence = Table(
+    "source_evidence",
+    metadata,
+    Column("feed", Text, primary_key=True, comment="Id of the feed"),
+    always("numbers", JSONB, comment="Log-odds of each coordinate system, from records with a sure text answer"),
+    always("changed_at", Time, comment="When it last grew"),
+    comment="Which coordinate system each feed really uses",
 )
 
 zone_months = Table(

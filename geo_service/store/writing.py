@@ -1,54 +1,41 @@
 """Recording: everything that follows from a batch goes in as one transaction, or not at all.
 
 Recording the same thing twice changes nothing and makes no revision.  Frames come by COPY into temporary tables and are
-merged from there: only rows that say something new are written.
+merged from there (merging.py): only rows that say something new are written.
 """
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import pandas as pd
 import shapely
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
-from sqlalchemy.types import TypeEngine
 
 from geo_service.analysis import incidents as incident_rows
 from geo_service.analysis.intake import Found
 from geo_service.geography.zones import Zones
-from geo_service.store import frames, tables
+from geo_service.store import frames, merging, reviews, tables
+from geo_service.store.merging import Change
 
 CHANNEL = "geo_service"  # NOTIFY carries the new revision's number
 
 
-def _staging(table: sa.Table, names: Iterable[str], **others: "TypeEngine[Any]") -> sa.Table:
-    return frames.staging(table.name, {name: others[name] if name in others else table.c[name].type for name in names})
-
-
-_ZONES = _staging(tables.zones, ("zone_id", "name", "class", "geometry"))
-_INCIDENTS = _staging(tables.incidents, incident_rows.INCIDENT_COLUMNS, lon=sa.Double(), lat=sa.Double())
-_REJECTED = _staging(tables.rejected, incident_rows.REJECTED_COLUMNS, fields=sa.Text())
+_ZONES = merging.staging(tables.zones, ("zone_id", "name", "class", "geometry"))
+_POINTS = {"position": ("lon", "lat"), "source_position": ("source_lon", "source_lat")}
+_POINT_COLUMNS = [name for pair in _POINTS.values() for name in pair]
+_INCIDENTS = merging.staging(
+    tables.incidents, incident_rows.INCIDENT_COLUMNS, **dict.fromkeys(_POINT_COLUMNS, sa.Double())
+)
+_REJECTED = merging.staging(tables.rejected, incident_rows.REJECTED_COLUMNS, fields=sa.Text())
 _COUNTED = {
-    table: _staging(table, table.columns.keys())
+    table: merging.staging(table, table.columns.keys())
     for table in (tables.zone_months, tables.zone_levels, tables.cell_months, tables.cell_levels)
 }
 _ALERT = ("zone_kind", "month", "zone_id", "kind", "at", "count")
-_TRUE = _staging(tables.alerts, _ALERT)
+_TRUE = merging.staging(tables.alerts, _ALERT)
 _UNTRUE = frames.staging("withdrawn", {name: tables.alerts.c[name].type for name in _ALERT})
-_Columns = ReadOnlyColumnCollection[str, sa.ColumnElement[Any]] | Mapping[str, sa.ColumnElement[Any]]
-
-
-@dataclass(frozen=True)
-class _Change:
-    """How many rows changed, and the first and last month among them."""
-
-    rows: int
-    first: str | None = None
-    last: str | None = None
 
 
 @contextmanager
@@ -58,7 +45,7 @@ def lease(engine: sa.Engine, name: str = "intake") -> Generator[sa.Connection]:
     Commits on leaving; on any error everything is rolled back.  A holder that dies loses it at once.
     """
     with engine.begin() as connection:
-        _lock(connection, f"geo_service {name}")
+        merging.lock(connection, f"geo_service {name}")
         yield connection
 
 
@@ -81,6 +68,8 @@ def record(
         _record_incidents(connection, found.incidents, now, replace),
         _record_rejected(connection, found.rejected, now),
     ]
+    if not replace:  # a restatement places incidents anew but asks nothing about their texts
+        changes += reviews.record(connection, found.incidents, found.reviews, now)
     for table, frame in _counted(found):
         changes += _record_counts(connection, table, frame, replace)
     changes += _record_alerts(connection, found, now, replace)
@@ -93,6 +82,13 @@ def note_failure(connection: sa.Connection, feed: str, error: str) -> None:
     """Remember what the last pull of a feed failed with; the next recorded pull forgets it."""
     row = insert(tables.feeds).values(feed=feed, last_error=error)
     connection.execute(row.on_conflict_do_update(index_elements=["feed"], set_={"last_error": row.excluded.last_error}))
+
+
+def record_evidence(connection: sa.Connection, feed: str, numbers: Mapping[str, object], now: datetime) -> None:
+    """Keep what a feed's records have said of each coordinate system it declares, all in all."""
+    row = insert(tables.source_evidence).values(feed=feed, numbers=numbers, changed_at=now)
+    kept = {name: row.excluded[name] for name in ("numbers", "changed_at")}
+    connection.execute(row.on_conflict_do_update(index_elements=["feed"], set_=kept))
 
 
 def replace_zones(connection: sa.Connection, zones: Zones, *, now: datetime) -> None:
@@ -111,7 +107,7 @@ def replace_zones(connection: sa.Connection, zones: Zones, *, now: datetime) -> 
     connection.execute(sa.text("ANALYZE zones, staged_zones"))
     standing = sa.and_(table.c.kind == zones.kind, table.c.valid_to.is_(None))
     same = sa.and_(standing, table.c.zone_id == staged.c.zone_id)
-    differs = _differs(table.c, staged.c, columns[1:])
+    differs = merging.differs(table.c, staged.c, columns[1:])
 
     was = sa.select(*(table.c[name] for name in ("kind", *columns, "valid_from")), sa.literal(today))
     was = was.where(same, differs, table.c.valid_from < today)
@@ -125,26 +121,29 @@ def replace_zones(connection: sa.Connection, zones: Zones, *, now: datetime) -> 
         .values(valid_to=today),
         sa.insert(table).from_select(["kind", *columns, "valid_from"], new.order_by(staged.c.zone_id)),
     )
-    _revise(connection, "zones", [_rows(connection, step) for step in steps], now)
+    _revise(connection, "zones", [merging.rows(connection, step) for step in steps], now)
 
 
-def _record_incidents(connection: sa.Connection, incidents: pd.DataFrame, now: datetime, whole: bool) -> _Change:
+def _record_incidents(connection: sa.Connection, incidents: pd.DataFrame, now: datetime, whole: bool) -> Change:
     if incidents.empty:
-        return _Change(0)
+        return Change(0)
     table, staged = tables.incidents, _INCIDENTS
     frames.stage(connection, staged, incidents)
-    names = [name for name in incident_rows.INCIDENT_COLUMNS if name not in ("lon", "lat")]
-    position = sa.func.ST_SetSRID(sa.func.ST_MakePoint(staged.c.lon, staged.c.lat), 4326)
-    content = [*names[2:], "position"]
-    came = {**{name: staged.c[name] for name in names}, "position": position}
-    rows = sa.select(*came.values(), _at(now), _at(now))
-    news = rows.where(_is_new(table, came, names[:2], content)) if whole else rows
+    names = [name for name in incident_rows.INCIDENT_COLUMNS if name not in _POINT_COLUMNS]
+    points = {
+        name: sa.func.ST_SetSRID(sa.func.ST_MakePoint(staged.c[lon], staged.c[lat]), 4326)
+        for name, (lon, lat) in _POINTS.items()
+    }
+    content = [*names[2:], *points]
+    came = {**{name: staged.c[name] for name in names}, **points}
+    rows = sa.select(*came.values(), merging.at(now), merging.at(now))
+    news = rows.where(merging.is_new(table, came, names[:2], content)) if whole else rows
     row = insert(table).from_select([*came, "first_seen_at", "changed_at"], news)
     changed = (
         row.on_conflict_do_update(
             index_elements=["feed", "incident_id"],
             set_={name: row.excluded[name] for name in [*content, "changed_at"]},
-            where=_differs(table.c, row.excluded, content),
+            where=merging.differs(table.c, row.excluded, content),
         )
         .returning(table.c.feed, table.c.incident_id, table.c.month)
         .cte("changed")
@@ -158,12 +157,12 @@ def _record_incidents(connection: sa.Connection, incidents: pd.DataFrame, now: d
         .returning(rejected.c.id)
         .cte("superseded")
     )
-    return _change(connection, changed, superseded)
+    return merging.change(connection, changed, superseded)
 
 
-def _record_rejected(connection: sa.Connection, rejected: pd.DataFrame, now: datetime) -> _Change:
+def _record_rejected(connection: sa.Connection, rejected: pd.DataFrame, now: datetime) -> Change:
     if rejected.empty:
-        return _Change(0)
+        return Change(0)
     table, staged = tables.rejected, _REJECTED
     # JSONB cannot keep an escaped NUL either (frames.py).
     clean = rejected.assign(fields=rejected["fields"].str.replace("\\u0000", "\\ufffd", regex=False))
@@ -175,9 +174,9 @@ def _record_rejected(connection: sa.Connection, rejected: pd.DataFrame, now: dat
     where = sa.case((staged.c.reason == "broken_row", stood))
     content = sa.func.concat_ws("\x1f", staged.c.incident_id, staged.c.reason, sa.cast(fields, sa.Text), where)
     digest = sa.func.encode(sa.func.sha256(sa.func.convert_to(content, "UTF8")), "hex")
-    rows = sa.select(*(staged.c[name] for name in names[:-1]), fields, digest, _at(now))
+    rows = sa.select(*(staged.c[name] for name in names[:-1]), fields, digest, merging.at(now))
     row = insert(table).from_select([*names, "row_digest", "first_seen_at"], rows)
-    return _rows(connection, row.on_conflict_do_nothing(index_elements=["feed", "row_digest"]))
+    return merging.rows(connection, row.on_conflict_do_nothing(index_elements=["feed", "row_digest"]))
 
 
 def _counted(found: Found) -> list[tuple[sa.Table, pd.DataFrame]]:
@@ -189,52 +188,52 @@ def _counted(found: Found) -> list[tuple[sa.Table, pd.DataFrame]]:
     ]
 
 
-def _record_counts(connection: sa.Connection, table: sa.Table, frame: pd.DataFrame, whole: bool) -> list[_Change]:
+def _record_counts(connection: sa.Connection, table: sa.Table, frame: pd.DataFrame, whole: bool) -> list[Change]:
     if frame.empty and not whole:
         return []
     staged, names = _COUNTED[table], table.columns.keys()
     frames.stage(connection, staged, frame)
     keys = table.primary_key.columns.keys()
     values = [name for name in names if name not in keys]
-    there = sa.exists().where(_same(table.c, staged.c, keys))
+    there = sa.exists().where(merging.same(table.c, staged.c, keys))
     gone = ~there.where(staged.c["count"] > 0) if whole else there.where(staged.c["count"] == 0)
     # In the order of the key, which its index takes in a quarter faster.
     rows = sa.select(staged).where(staged.c["count"] > 0).order_by(*(staged.c[name] for name in keys))
-    row = insert(table).from_select(names, rows.where(_is_new(table, staged.c, keys, values)) if whole else rows)
+    row = insert(table).from_select(names, rows.where(merging.is_new(table, staged.c, keys, values)) if whole else rows)
     put = row.on_conflict_do_update(
         index_elements=keys,
         set_={name: row.excluded[name] for name in values},
-        where=_differs(table.c, row.excluded, values),
+        where=merging.differs(table.c, row.excluded, values),
     )
     steps = [sa.delete(table).where(gone), put] if whole or (frame["count"] == 0).any() else [put]
-    return [_changed(connection, step, table) for step in steps]
+    return [merging.changed(connection, step, table) for step in steps]
 
 
-def _record_alerts(connection: sa.Connection, found: Found, now: datetime, whole: bool) -> list[_Change]:
+def _record_alerts(connection: sa.Connection, found: Found, now: datetime, whole: bool) -> list[Change]:
     if found.alerts.empty and found.withdrawn.empty and not whole:
         return []
     table, keys = tables.alerts, tables.alerts.primary_key.columns.keys()
     frames.stage(connection, _TRUE, found.alerts)
-    row = insert(table).from_select([*_ALERT, "noticed_at"], sa.select(_TRUE, _at(now)))
+    row = insert(table).from_select([*_ALERT, "noticed_at"], sa.select(_TRUE, merging.at(now)))
     put = row.on_conflict_do_update(
         index_elements=keys,
         set_={"at": row.excluded.at, "count": row.excluded["count"], "withdrawn_at": None},
-        where=table.c.withdrawn_at.is_not(None) | _differs(table.c, row.excluded, ["at", "count"]),
+        where=table.c.withdrawn_at.is_not(None) | merging.differs(table.c, row.excluded, ["at", "count"]),
     )
-    return [_withdraw(connection, found.withdrawn, now, whole), _changed(connection, put, table)]
+    return [_withdraw(connection, found.withdrawn, now, whole), merging.changed(connection, put, table)]
 
 
-def _withdraw(connection: sa.Connection, withdrawn: pd.DataFrame, now: datetime, whole: bool) -> _Change:
+def _withdraw(connection: sa.Connection, withdrawn: pd.DataFrame, now: datetime, whole: bool) -> Change:
     """Mark alerts that no longer hold: those withdrawn, or with `whole` all that are not among the staged true ones."""
     if withdrawn.empty and not whole:
-        return _Change(0)
+        return Change(0)
     table, keys = tables.alerts, tables.alerts.primary_key.columns.keys()
-    untrue = ~sa.exists().where(_same(table.c, _TRUE.c, keys))
+    untrue = ~sa.exists().where(merging.same(table.c, _TRUE.c, keys))
     if not whole:
         frames.stage(connection, _UNTRUE, withdrawn)
-        untrue &= sa.exists().where(_same(table.c, _UNTRUE.c, keys))
+        untrue &= sa.exists().where(merging.same(table.c, _UNTRUE.c, keys))
     step = sa.update(table).where(table.c.withdrawn_at.is_(None), untrue).values(withdrawn_at=now)
-    return _changed(connection, step, table)
+    return merging.changed(connection, step, table)
 
 
 def _record_progress(
@@ -261,13 +260,13 @@ def _record_progress(
     )
 
 
-def _revise(connection: sa.Connection, what: str, changes: Sequence[_Change], now: datetime) -> int:
+def _revise(connection: sa.Connection, what: str, changes: Sequence[Change], now: datetime) -> int:
     table = tables.revisions
     rows = sum(change.rows for change in changes)
     if rows == 0:
         return connection.scalar(sa.select(sa.func.max(table.c.seq))) or 0
     # Numbers are given out before the commit: without the lock a lower one could appear after a higher one was seen.
-    _lock(connection, "geo_service revisions")
+    merging.lock(connection, "geo_service revisions")
     months = [month for change in changes for month in (change.first, change.last) if month is not None]
     row = sa.insert(table).values(
         at=now, what=what, month_from=min(months, default=None), month_to=max(months, default=None), rows=rows
@@ -275,42 +274,3 @@ def _revise(connection: sa.Connection, what: str, changes: Sequence[_Change], no
     seq = connection.execute(row.returning(table.c.seq)).scalar_one()
     connection.execute(sa.select(sa.func.pg_notify(CHANNEL, str(seq))))
     return seq
-
-
-def _changed(connection: sa.Connection, step: sa.Insert | sa.Update | sa.Delete, table: sa.Table) -> _Change:
-    return _change(connection, step.returning(table.c.month).cte("changed"))
-
-
-def _change(connection: sa.Connection, changed: sa.CTE, *along: sa.CTE) -> _Change:
-    month = changed.c.month
-    question = sa.select(sa.func.count(), sa.func.min(month), sa.func.max(month)).select_from(changed)
-    return _Change(*connection.execute(question.add_cte(*along)).one())
-
-
-def _rows(connection: sa.Connection, step: sa.Insert | sa.Update) -> _Change:
-    return _Change(connection.execute(step, execution_options={"preserve_rowcount": True}).rowcount)
-
-
-def _lock(connection: sa.Connection, name: str) -> None:
-    """Wait for a lock that ends with the transaction."""
-    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))
-
-
-def _at(now: datetime) -> "sa.BindParameter[datetime]":
-    return sa.literal(now, sa.DateTime(timezone=True))
-
-
-def _is_new(table: sa.Table, came: _Columns, keys: Sequence[str], values: Sequence[str]) -> "sa.ColumnElement[bool]":
-    """Ask whether a row that came is not there yet, or is there with other values.
-
-    Worth a scan of the table when most rows are the same: ON CONFLICT locks, and so writes, each one it leaves alone.
-    """
-    return ~sa.exists().where(_same(table.c, came, keys), ~_differs(table.c, came, values))
-
-
-def _same(ours: _Columns, theirs: _Columns, names: Sequence[str]) -> "sa.ColumnElement[bool]":
-    return sa.and_(*(ours[name] == theirs[name] for name in names))
-
-
-def _differs(ours: _Columns, theirs: _Columns, names: Sequence[str]) -> "sa.ColumnElement[bool]":
-    return sa.tuple_(*(ours[name] for name in names)).is_distinct_from(sa.tuple_(*(theirs[name] for name in names)))

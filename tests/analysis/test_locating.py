@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geo_service.analysis import corrections, intake, parts, versions, whereabouts, witnesses
 from geo_service.analysis import incidents as incident_rows
-from geo_service.analysis import intake, parts, versions, whereabouts, witnesses
 from geo_service.geography.addresses import gazetteer, locate
 from tests.analysis.located import calls, known, placed_feed, solver, zones
 from tests.analysis.made import RULES
@@ -156,7 +157,7 @@ def test_the_same_batch_again_says_nothing_new_and_looking_again_changes_nothing
     first = intake.digest(rows, placed_feed(), known())
     again = intake.digest(rows, placed_feed(), known(incidents=first.incidents))
     assert (len(again.incidents), len(again.reviews), len(again.zone_months)) == (0, 0, 0)
-    anew = intake.relocate(first.incidents, placed_feed(), known(incidents=first.incidents))
+    anew = intake.relocate(first.incidents, {}, known(incidents=first.incidents))
     pd.testing.assert_frame_equal(anew.incidents, first.incidents)
     pd.testing.assert_frame_equal(anew.reviews, first.reviews)
     assert anew.zone_months.empty
@@ -166,12 +167,24 @@ def test_a_new_name_places_what_was_waiting_but_not_what_a_person_has_placed():
     rows = calls(("大东关", "", ""), ("大东关", "", ""))
     first = intake.digest(rows, placed_feed(), known()).incidents
     assert first["placed"].tolist() == ["waiting", "waiting"]
-    by_hand = first.assign(located_by=["", "person"], lon=[np.nan, 116.6], lat=[np.nan, 35.4])
+    said = {
+        "feed": "made",
+        "incident_id": "2",
+        "place": "大东关",
+        "words": "大东关",
+        "geometry": shapely.Point(116.6, 35.4),
+    }
+    by_hand = pd.DataFrame([{**dict.fromkeys(corrections.CORRECTION_COLUMNS, ""), **said}])
     taught = jining.frame()
     taught.loc[taught["entry_id"] == "SJ", "aliases"] = "大东关"
     wiser = locate.Solver(gazetteer.build(taught, jining.PROJECTED), solver().calibration)
-    anew = intake.relocate(by_hand, placed_feed(), intake.Known(zones(), RULES, first, wiser))
-    assert table(anew, "incident_id", "located_by", "community_id") == [("1", "address", "370811001001")]
+    anew = intake.relocate(first, {}, intake.Known(zones(), RULES, first, wiser, by_hand))
+    assert table(anew, "incident_id", "located_by", "community_id") == [
+        ("1", "address", "370811001001"),
+        ("2", "person", "-"),
+    ]
+    assert anew.incidents["lon"].tolist()[1] == 116.6
+    assert anew.summary["moved"] == 2
     assert anew.zone_months["count"].tolist() == [1]
 
 
