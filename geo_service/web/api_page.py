@@ -5,6 +5,7 @@ FastAPI writes its part from the routes; the bare paths, which it does not know,
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import orjson
 from fastapi import FastAPI
@@ -37,7 +38,16 @@ def add(app: FastAPI) -> None:
         for schema in ("HTTPValidationError", "ValidationError"):
             page.get("components", {}).get("schemas", {}).pop(schema, None)
         page["paths"].update(_bare_paths())
-        return orjson.dumps(page)
+        return orjson.dumps(_without_null(page))
+
+
+def _without_null(schema: Any) -> Any:
+    """Say in the words of OpenAPI 3.0, which has no type null, that something may be left out."""
+    if isinstance(schema, Mapping):
+        kept = {name: _without_null(value) for name, value in schema.items() if name != "default" or value is not None}
+        choices = [one for one in kept.pop("anyOf", []) if one != {"type": "null"}]
+        return {**choices[0], **kept} if len(choices) == 1 else {**kept, **({"anyOf": choices} if choices else {})}
+    return [_without_null(one) for one in schema] if isinstance(schema, list) else schema
 
 
 def _bare_paths() -> dict[str, object]:

@@ -3,7 +3,7 @@
     Doorway      CORS on every status, HEAD, OPTIONS, errors as problems
     ├── /tiles/… tiles.py, on a bare path: the one that must be fast
     ├── /live    live.py, Server-Sent Events
-    └── the rest FastAPI: features.py, map_page.py, health and /api below
+    └── the rest FastAPI: features.py, geocoding.py, queues.py, map_page.py, health and /api below
 
 Run it with one process: the picture lives in it.  A stream at /live ends only when its client leaves, so give the
 server a graceful shutdown of a second or two (uvicorn: timeout_graceful_shutdown).
@@ -17,12 +17,12 @@ from pathlib import Path
 import orjson
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from geo_service.service import Service
-from geo_service.web import api_page, features, live, map_page, problems, tiles
+from geo_service.web import api_page, features, geocoding, live, map_page, posts, problems, queue_page, queues, tiles
 from geo_service.web.parameters import NothingQuery
 
 _METHODS = ("GET", "HEAD", "OPTIONS")
@@ -32,7 +32,6 @@ _CORS = {
 }
 _CORS_PAIRS = [(name.encode(), value.encode()) for name, value in _CORS.items()]
 _PREFLIGHT = {
-    "access-control-allow-methods": ", ".join(_METHODS),
     "access-control-allow-headers": "Accept, Cache-Control, Content-Type, If-None-Match, Last-Event-ID, Range",
     "access-control-max-age": "86400",
 }
@@ -51,8 +50,12 @@ def create_app(library: Service, page: Path = map_page.DIST) -> ASGIApp:
         lifespan=_following(library, desk),
     )
     problems.install(app)
-    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    streamed = (*DEFAULT_EXCLUDED_CONTENT_TYPES, geocoding.NDJSON)  # a compressor would hold lines back
+    app.add_middleware(GZipMiddleware, minimum_size=1000, exclude_content_types=streamed)
     app.include_router(features.routes(library, desk))
+    app.include_router(geocoding.routes(library))
+    app.include_router(queue_page.routes(library))
+    app.include_router(queues.routes(library, desk))
     app.include_router(map_page.routes(library, desk, page))
     _add_health(app, desk)
     api_page.add(app)
@@ -121,10 +124,15 @@ class Doorway:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]
         if method == "OPTIONS":
-            await Response(status_code=204, headers=_PREFLIGHT)(scope, receive, send)
+            methods = ", ".join((*_METHODS, "POST") if posts.is_open_to_all(path) else _METHODS)
+            preflight = {"access-control-allow-methods": methods, **_PREFLIGHT}
+            await Response(status_code=204, headers=preflight)(scope, receive, send)
+        elif method == "POST" and posts.takes(path):
+            posts.check(scope)
+            await self._app(scope, posts.bounded(receive), send)
         elif method not in _METHODS:
             raise HTTPException(
-                405, f"{method} is not for a map: everything here is read", {"allow": ", ".join(_METHODS)}
+                405, f"{method} is not for this path; /api lists what is", {"allow": ", ".join(_METHODS)}
             )
         elif path.startswith("/tiles/"):
             await (await self._tile_door.answer(scope))(scope, receive, send)

@@ -72,6 +72,7 @@ class Places:
             _link(f"{at}/conformance", "conformance", "conformance classes"),
             _link(f"{at}/collections", "data", "the layers"),
             _link(f"{at}/map", "alternate", "the map", "text/html"),
+            _link(f"{at}/queues", "related", "the review queue", "text/html"),
         ]
         title = self._library.texts[self._library.settings.language]["title"]
         return _json({"title": title, "links": links})

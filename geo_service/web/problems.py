@@ -17,15 +17,17 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from geo_service.errors import BadInput, BadParameter, GeoServiceError, NotFound, StoreFailed
+from geo_service.errors import AlreadyDecided, BadInput, BadParameter, GeoServiceError, NotFound, StoreFailed
 
 log = logging.getLogger(__name__)
 
 _STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
+    (AlreadyDecided, HTTPStatus.CONFLICT),
     (BadInput, HTTPStatus.BAD_REQUEST),
     (NotFound, HTTPStatus.NOT_FOUND),
     (StoreFailed, HTTPStatus.SERVICE_UNAVAILABLE),
 )
+_SHOWN = 200  # letters of what came
 _RETRY_AFTER_S = "5"  # the picture is asked for again every second; a database that restarts takes a few
 
 
@@ -58,10 +60,15 @@ def bad_parameter(error: ValidationError | RequestValidationError) -> BadParamet
 
 
 def _said(loc: Sequence[int | str], kind: str, message: str, came: object) -> str:
-    name = loc[-1] if loc else "query"
+    name = ".".join(str(part) for part in loc if part not in ("query", "path", "body")) or (loc[0] if loc else "query")
     if kind == "extra_forbidden":
         return f"unknown parameter '{name}'; /api lists what this path takes"
-    return f"{name}={came}: {message.removeprefix('Value error, ')}"
+    if kind == "missing":
+        return f"{name} is missing; /api lists what this path takes"
+    if kind == "json_invalid":
+        return f"the body is not JSON: {message}"
+    shown = str(came) if len(str(came)) <= _SHOWN else f"{str(came)[:_SHOWN]}…"
+    return f"{name}={shown}: {message.removeprefix('Value error, ')}"
 
 
 def install(app: FastAPI) -> None:

@@ -79,31 +79,49 @@ def test_long_answers_are_compressed_for_those_who_can_read_it(client: httpx.Cli
         assert "accept-encoding" in answer.headers["vary"].lower()
 
 
+PATHS = {
+    "/",
+    "/collections",
+    "/collections/{layer}/items",
+    "/collections/{layer}/items/{zone_id}",
+    "/collections/{layer}/items/{zone_id}/why",
+    "/tiles/{layer}/{z}/{x}/{y}.mvt",
+    "/tiles/{layer}/{z}/{x}/{y}.geojson",
+    "/tiles/{layer}.json",
+    "/live",
+    "/geocode",
+    "/queues/review",
+    "/queues/review/rerun",
+    "/queues/review/{feed}/{incident_id}",
+    "/queues/review/{feed}/{incident_id}/correct",
+    "/queues/review/{feed}/{incident_id}/reject",
+    "/queues/decisions/{number}",
+    "/gazetteer/versions",
+    "/gazetteer/aliases",
+    "/gazetteer/aliases/{number}",
+    "/gazetteer/aliases/{number}/revoke",
+    "/health/live",
+    "/health/ready",
+}
+
+
 def test_the_api_describes_every_path_in_openapi_3_0(client: httpx.Client):
     answer = client.get("/api")
     assert answer.headers["content-type"] == "application/vnd.oai.openapi+json;version=3.0"
     page = answer.json()
     assert page["openapi"] == "3.0.3"
-    assert set(page["paths"]) >= {
-        "/",
-        "/collections",
-        "/collections/{layer}/items",
-        "/collections/{layer}/items/{zone_id}",
-        "/collections/{layer}/items/{zone_id}/why",
-        "/tiles/{layer}/{z}/{x}/{y}.mvt",
-        "/tiles/{layer}/{z}/{x}/{y}.geojson",
-        "/tiles/{layer}.json",
-        "/live",
-        "/health/live",
-        "/health/ready",
-    }
+    assert set(page["paths"]) >= PATHS
     items = page["paths"]["/collections/{layer}/items"]["get"]
     asked = {one["name"]: one for one in items["parameters"]}
     assert set(asked) == {"layer", "limit", "offset", "bbox", "month"}
     assert asked["limit"]["schema"]["maximum"] == 10_000  # GDAL takes its page size from here
-    for path in page["paths"].values():
-        assert "422" not in path["get"]["responses"]
-        assert "application/problem+json" in path["get"]["responses"]["default"]["content"]
+    assert set(page["paths"]["/geocode"]) == {"get", "post"}
+    correction = page["components"]["schemas"]["Correction"]["properties"]
+    assert set(correction) == {"signed_by", "note", "words", "entry_id", "lon", "lat", "teach"}
+    assert correction["lon"]["type"] == "number"
+    for operation in [operation for path in page["paths"].values() for operation in path.values()]:
+        assert "422" not in operation["responses"]
+        assert "application/problem+json" in operation["responses"]["default"]["content"]
     assert "null" not in answer.text  # 3.0 has no type null
 
 

@@ -1,0 +1,70 @@
+"""Bodies: what a POST may hold, said once for the parser, the error and the OpenAPI page.
+
+Whoever changes something signs it with a staff id: letters, digits, dot, dash and underscore, never a name.
+"""
+
+from typing import Annotated
+
+from fastapi import Body
+from pydantic import Field, StringConstraints, model_validator
+
+from geo_service.store.gazetteers import STAFF_ID
+from geo_service.web.parameters import Nothing
+
+MOST_TEXTS = 10_000  # in one request: a second of work and about a megabyte
+LONGEST_TEXT = 1_000  # letters; the longest place text of two million real ones has 240
+
+_Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
+
+
+class Signed(Nothing):
+    """Who answers for a change, and why."""
+
+    signed_by: str = Field(pattern=STAFF_ID, description="Staff id: letters, digits, dot, dash, underscore; no name")
+    note: str = Field("", max_length=500, description="Why, in words about the place; nothing about persons")
+
+
+class Correction(Signed):
+    """Where an incident was: an entry of the gazetteer, or a position."""
+
+    words: str = Field("", description="The part of the place text that names the place; without it all of it")
+    entry_id: str | None = Field(None, min_length=1, description="Entry of the gazetteer that the words mean")
+    lon: float | None = Field(None, ge=-180, le=180, allow_inf_nan=False, description="Longitude, WGS 84 [deg]")
+    lat: float | None = Field(None, ge=-90, le=90, allow_inf_nan=False, description="Latitude, WGS 84 [deg]")
+    teach: bool = Field(True, description="Whether the words mean that place in every other text too")
+
+    @model_validator(mode="after")
+    def _means_one_place(self) -> "Correction":
+        if (self.lon is None) != (self.lat is None):
+            raise ValueError("give both lon and lat [deg], or neither")
+        if (self.entry_id is None) == (self.lon is None):
+            raise ValueError("say where it was by entry_id, or by lon and lat; one of the two")
+        return self
+
+    def position(self) -> tuple[float, float] | None:
+        """Give the position [deg], if that is how it was said."""
+        return None if self.lon is None or self.lat is None else (self.lon, self.lat)
+
+
+class Addresses(Nothing):
+    """One address, or many."""
+
+    text: _Text | None = Field(None, description="One address: answered in full")
+    texts: list[_Text] | None = Field(
+        None,
+        min_length=1,
+        max_length=MOST_TEXTS,
+        description=f"Up to {MOST_TEXTS} addresses: answered in their order, one JSON object a line",
+    )
+    trace: bool = Field(False, description="With texts: whether each is answered in full; some 10 times slower")
+
+    @model_validator(mode="after")
+    def _one_or_many(self) -> "Addresses":
+        if (self.text is None) == (self.texts is None):
+            raise ValueError("send either text, one address, or texts, a list of them")
+        return self
+
+
+SignedBody = Annotated[Signed, Body()]
+CorrectionBody = Annotated[Correction, Body()]
+AddressesBody = Annotated[Addresses, Body()]
