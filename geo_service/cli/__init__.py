@@ -1,4 +1,4 @@
-"""The command line: geo-service demo, up, serve, work, pull, load, digest, check, migrate."""
+"""The command line: geo-service demo, up, serve, work, pull, load, digest, geocode, check, migrate."""
 
 import argparse
 import json
@@ -119,7 +119,7 @@ def _digest(arguments: Arguments, knobs: settings.Settings) -> None:
     kinds = [file.kind for file in order.zones]
     if len(set(kinds)) < len(kinds):
         raise BadParameter(f"--zones names {', '.join(kinds)}; give each kind once")
-    with _bar() as tell:
+    with bar() as tell:
         summary = batch.digest_files(order, tell)
     print_summary(summary, arguments)
 
@@ -133,11 +133,11 @@ def _gazetteer(arguments: Arguments) -> files.GazetteerFiles | None:
 
 
 @contextmanager
-def _bar() -> Generator[Callable[[float], object]]:
+def bar() -> Generator[Callable[[float], object]]:
     """Draw on a terminal how much of a long work is done."""
     layout = "{l_bar}{bar}| {elapsed}, 还要 still {remaining}"
-    with tqdm(total=1.0, bar_format=layout, disable=not sys.stderr.isatty(), leave=False) as bar:
-        yield lambda share: bar.update(max(0.0, share - bar.n))
+    with tqdm(total=1.0, bar_format=layout, disable=not sys.stderr.isatty(), leave=False) as drawn:
+        yield lambda share: drawn.update(max(0.0, share - drawn.n))
 
 
 def zone_file(text: str, system: str) -> files.ZoneFile:
@@ -183,12 +183,33 @@ def _add_pull(command: argparse.ArgumentParser) -> None:
 
 
 def _add_load(command: argparse.ArgumentParser) -> None:
-    command.add_argument("what", choices=("zones", "incidents"))
+    command.add_argument("what", choices=("zones", "incidents", "gazetteer"))
     command.add_argument(
-        "file", nargs="+", metavar="FILE", help="zones: KIND=FILE[:ID_PROPERTY]; incidents: CSV, JSON or Parquet"
+        "file",
+        nargs="+",
+        metavar="FILE",
+        help="zones: KIND=FILE[:ID_PROPERTY]; incidents: CSV, JSON or Parquet; gazetteer: CSV, GeoPackage or Parquet",
     )
-    command.add_argument("--crs", default="", help="coordinate system of zone files that declare none")
+    command.add_argument("--crs", default="", help="coordinate system of zone and gazetteer files that declare none")
     command.add_argument("--feed", type=Path, help="incidents: how to read them, rules/feeds/X.toml")
+    command.add_argument("--signed-by", default="", metavar="ID", help="gazetteer: staff id of who answers for it")
+    command.add_argument("--because", default="", metavar="TEXT", help="gazetteer: why it is loaded")
+
+
+def _add_geocode(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "what", metavar="TEXT|FILE", help="an address; or a file with one a line, or CSV with --column"
+    )
+    command.add_argument(
+        "--gazetteer",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="gazetteer file, may be given more than once (default: the database's)",
+    )
+    command.add_argument("--crs", default="", help="coordinate system of gazetteer files that declare none")
+    command.add_argument("--calibration", type=Path, metavar="FILE", help="what scores of texts mean: TOML or JSON")
+    command.add_argument("--column", default="", help="column of a CSV that holds the addresses")
 
 
 def _check(arguments: Arguments, knobs: settings.Settings) -> None:
@@ -210,6 +231,12 @@ def _check(arguments: Arguments, knobs: settings.Settings) -> None:
 _Run = Callable[[Arguments, settings.Settings], None]
 
 
+def _geocode(arguments: Arguments, knobs: settings.Settings) -> None:
+    from geo_service.cli import geocoding
+
+    geocoding.geocode(arguments, knobs)
+
+
 def _opening(name: str) -> _Run:
     """Give a command that opens the database; its libraries are imported when it runs."""
 
@@ -227,12 +254,13 @@ _COMMANDS: Mapping[str, tuple[_Run, Callable[[argparse.ArgumentParser], None] | 
     "serve": (_opening("serve"), None, "Serve the map and its layers."),
     "work": (_opening("work"), None, "Pull the feeds every GEO_PULL_EVERY_S seconds."),
     "pull": (_opening("pull"), _add_pull, "Pull the feeds once."),
-    "load": (_opening("load"), _add_load, "Load zones or incidents from files into the database."),
+    "load": (_opening("load"), _add_load, "Load zones, incidents or a gazetteer from files into the database."),
     "digest": (
         _digest,
         _add_digest,
         "Incident files and zone files into counts, colours and alerts; no database.",
     ),
+    "geocode": (_geocode, _add_geocode, "Say where an address is, or each of a file's."),
     "check": (_check, None, "Read settings, rules, layers and feeds and say what is wrong with them."),
     "migrate": (_opening("migrate"), None, "Bring the database's tables up to date."),
 }

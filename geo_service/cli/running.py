@@ -3,6 +3,7 @@
 Apart from the others, whose start the libraries of database, HTTP and web would double.
 """
 
+import re
 import sys
 import threading
 import time
@@ -25,9 +26,10 @@ from geo_service.errors import BadParameter
 from geo_service.feeds import sources, streams
 from geo_service.feeds.sources import Source
 from geo_service.service import Service
-from geo_service.store import reading
+from geo_service.store import gazetteers, reading
 
 if TYPE_CHECKING:
+    import pandas as pd
     import uvicorn
 
     from geo_service.demo import City
@@ -70,8 +72,10 @@ def pull(arguments: Arguments, knobs: settings.Settings) -> None:
 
 
 def load(arguments: Arguments, knobs: settings.Settings) -> None:
-    """Put zones or incidents from files into the database."""
-    if arguments.what == "incidents":
+    """Put zones, incidents or a gazetteer from files into the database."""
+    if arguments.what == "gazetteer":
+        _load_gazetteer(arguments, knobs)
+    elif arguments.what == "incidents":
         if not arguments.feed:
             raise BadParameter("load incidents needs --feed rules/feeds/X.toml, which says how to read them")
         feed = files.read_feed(arguments.feed)
@@ -79,7 +83,23 @@ def load(arguments: Arguments, knobs: settings.Settings) -> None:
         with closing(service.open_service(knobs)) as parts:
             for rows_of_file in rows:
                 cli.print_summary(jobs.load_incidents(parts, feed, rows_of_file), arguments)
-        return
+    else:
+        _load_zones(arguments, knobs)
+
+
+def _load_gazetteer(arguments: Arguments, knobs: settings.Settings) -> None:
+    if not re.match(gazetteers.STAFF_ID, arguments.signed_by):
+        raise BadParameter(
+            "load gazetteer needs --signed-by ID, the staff id of who answers for it: letters, digits, dot, dash, "
+            "underscore; no name"
+        )
+    entries = files.read_gazetteer([Path(path) for path in arguments.file], arguments.crs)
+    with closing(service.open_service(knobs)) as parts:
+        summary = jobs.load_gazetteer(parts, entries, arguments.signed_by, arguments.because)
+    cli.print_summary(summary, arguments)
+
+
+def _load_zones(arguments: Arguments, knobs: settings.Settings) -> None:
     read = [files.read_zones(cli.zone_file(text, arguments.crs)) for text in arguments.file]
     with closing(service.open_service(knobs)) as parts:
         for zones, repaired in read:
@@ -118,6 +138,9 @@ def _demo_city(parts: Service, size: float) -> tuple[Feed, Source]:
     with parts.engine.connect() as connection:
         has_zones = reading.revision(connection).zones_seq > 0
         months = reading.months(connection)
+        has_gazetteer = gazetteers.version(connection) > 0
+    if not has_gazetteer:
+        jobs.load_gazetteer(parts, live.gazetteer, signed_by="demo", reason="the made-up city's own")
     if not has_zones:
         for kind in rules.ZONE_KINDS:
             frame = getattr(live.city, kind)
@@ -141,6 +164,13 @@ class _Live:
 
         _say(f"正在建一座虚构的城市 making a made-up city (size {self._size:g})")
         return demo.build(self._size, until=self._started)
+
+    @cached_property
+    def gazetteer(self) -> "pd.DataFrame":
+        """The city's names, as a gazetteer file holds them."""
+        from geo_service.demo import gazetteer
+
+        return gazetteer.of(self.city)
 
     @cached_property
     def _source(self) -> Source:
