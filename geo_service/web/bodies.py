@@ -3,6 +3,7 @@
 Whoever changes something signs it with a staff id: letters, digits, dot, dash and underscore, never a name.
 """
 
+from datetime import date
 from typing import Annotated
 
 from fastapi import Body
@@ -13,6 +14,8 @@ from geo_service.web.parameters import Nothing
 
 MOST_TEXTS = 10_000  # in one request: a second of work and about a megabyte
 LONGEST_TEXT = 1_000  # letters; the longest place text of two million real ones has 240
+
+ON = "Day the address was spoken of, YYYY-MM-DD: places that were not there then are less likely"
 
 _Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
 
@@ -56,6 +59,7 @@ class Addresses(Nothing):
         max_length=MOST_TEXTS,
         description=f"Up to {MOST_TEXTS} addresses: answered in their order, one JSON object a line",
     )
+    on: date | None = Field(None, description=ON)
     trace: bool = Field(False, description="With texts: whether each is answered in full; some 10 times slower")
 
     @model_validator(mode="after")

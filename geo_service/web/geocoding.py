@@ -6,6 +6,7 @@ few hundred addresses at a time, so that tiles are served meanwhile.
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from datetime import date
 from typing import Annotated
 
 import orjson
@@ -17,7 +18,7 @@ from geo_service.errors import StoreFailed
 from geo_service.geography.addresses.locate import Solver
 from geo_service.service import Service
 from geo_service.store import news
-from geo_service.web.bodies import LONGEST_TEXT, AddressesBody
+from geo_service.web.bodies import LONGEST_TEXT, ON, AddressesBody
 from geo_service.web.parameters import Nothing
 
 NDJSON = "application/x-ndjson"
@@ -31,6 +32,14 @@ class OneText(Nothing):
     """A query for one address."""
 
     text: str = Field(max_length=LONGEST_TEXT, description="The address")
+    on: date | None = Field(None, description=ON)
+
+
+class Point(Nothing):
+    """A query about a point."""
+
+    lon: float = Field(ge=-180, le=180, allow_inf_nan=False, description="Longitude, WGS 84 [deg]")
+    lat: float = Field(ge=-90, le=90, allow_inf_nan=False, description="Latitude, WGS 84 [deg]")
 
 
 def routes(library: Service) -> APIRouter:
@@ -49,19 +58,27 @@ class Geocoder:
         router = APIRouter(tags=["addresses"])
         router.add_api_route("/geocode", self.one, methods=["GET"], response_class=Response)
         router.add_api_route("/geocode", self.one_or_many, methods=["POST"], response_class=Response)
+        router.add_api_route("/geocode/reverse", self.reverse, methods=["GET"], response_class=Response)
         return router
 
     def one(self, query: Annotated[OneText, Query()]) -> Response:
         """One address: the place it means, how sure, what else it may mean, what to ask, and why."""
-        return _json(self._solver().locate(query.text).as_table())
+        return _json(self._solver().locate(query.text, query.on).as_table())
 
     async def one_or_many(self, body: AddressesBody) -> Response:
         """One address in full, or up to 10,000 in their order, one JSON object a line (NDJSON)."""
         solver = await asyncio.to_thread(self._solver)
         if body.texts is None:
-            answer = await asyncio.to_thread(solver.locate, body.text or "")
+            answer = await asyncio.to_thread(solver.locate, body.text or "", body.on)
             return _json(answer.as_table())
-        return StreamingResponse(_lines(solver, body.texts, body.trace), headers=_UNKEPT, media_type=NDJSON)
+        return StreamingResponse(
+            _lines(solver, body.texts, body.on, full=body.trace), headers=_UNKEPT, media_type=NDJSON
+        )
+
+    def reverse(self, query: Annotated[Point, Query()]) -> Response:
+        """What lies at or around a point, the nearest first: door, building, compound, unit, street."""
+        near = self._solver().reverse(query.lon, query.lat)
+        return _json({"lon": query.lon, "lat": query.lat, "nearest": [one._asdict() for one in near]})
 
     def _solver(self) -> Solver:
         with news.snapshot(self._library.engine) as connection:
@@ -71,18 +88,23 @@ class Geocoder:
         return solver
 
 
-async def _lines(solver: Solver, texts: Sequence[str], full: bool) -> AsyncGenerator[bytes]:
+async def _lines(solver: Solver, texts: Sequence[str], on: date | None, *, full: bool) -> AsyncGenerator[bytes]:
     tell = _full if full else _plain
     for begin in range(0, len(texts), A_PIECE):
-        yield await asyncio.to_thread(tell, solver, texts[begin : begin + A_PIECE])
+        yield await asyncio.to_thread(tell, solver, texts[begin : begin + A_PIECE], on)
 
 
-def _full(solver: Solver, texts: Sequence[str]) -> bytes:
-    return b"".join(orjson.dumps(solver.locate(text).as_table()) + b"\n" for text in texts)
+def _full(solver: Solver, texts: Sequence[str], on: date | None) -> bytes:
+    return b"".join(orjson.dumps(solver.locate(text, on).as_table()) + b"\n" for text in texts)
 
 
-def _plain(solver: Solver, texts: Sequence[str]) -> bytes:
-    rows = solver.locate_all(texts).round(_DECIMALS).assign(text=list(texts)).to_dict("records")
+def _plain(solver: Solver, texts: Sequence[str], on: date | None) -> bytes:
+    rows = (
+        solver.locate_all(texts, [on] * len(texts) if on else None)
+        .round(_DECIMALS)
+        .assign(text=list(texts))
+        .to_dict("records")
+    )
     return b"".join(orjson.dumps(row) + b"\n" for row in rows)
 
 

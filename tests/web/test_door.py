@@ -90,6 +90,7 @@ PATHS = {
     "/tiles/{layer}.json",
     "/live",
     "/geocode",
+    "/geocode/reverse",
     "/queues/review",
     "/queues/review/rerun",
     "/queues/review/{feed}/{incident_id}",

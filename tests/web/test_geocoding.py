@@ -173,6 +173,29 @@ def test_pages_of_other_sites_may_ask(known: httpx.Client):
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
+def test_the_nearest_places_of_a_point_are_told(known: httpx.Client):
+    lon, lat = (known.get("/geocode", params={"text": BUILDING}).json()[side] for side in ("lon", "lat"))
+    told = known.get("/geocode/reverse", params={"lon": lon, "lat": lat}).json()
+    assert (told["lon"], told["lat"]) == (lon, lat)
+    assert {(one["entry_id"], one["kind"], one["place"]) for one in told["nearest"][:2]} == {
+        ("B3", "building", "水景花园"),
+        ("SJ", "compound", "水景花园"),
+    }
+    assert [one["distance_m"] for one in told["nearest"]] == sorted(one["distance_m"] for one in told["nearest"])
+    assert known.get("/geocode/reverse", params={"lon": 10, "lat": 10}).json()["nearest"] == []
+    for query in ({"lon": 1}, {"lon": "nan", "lat": 1}, {"lon": 1, "lat": 91}, {"lon": 1, "lat": 1, "x": 1}):
+        assert known.get("/geocode/reverse", params=query).status_code == 400
+
+
+def test_a_day_can_be_named(known: httpx.Client):
+    for on in ("2013-01-01", "2024-01-01"):
+        one = known.get("/geocode", params={"text": "市中区古槐路121号", "on": on}).json()
+        assert one == known.post("/geocode", json={"text": "市中区古槐路121号", "on": on}).json()
+        [row] = lines(known.post("/geocode", json={"texts": ["市中区古槐路121号"], "on": on}))
+        assert row["entry_id"] == one["entry_id"] == "D121"
+    assert known.get("/geocode", params={"text": "a", "on": "gestern"}).status_code == 400
+
+
 def test_without_a_gazetteer_it_says_what_to_run(client: httpx.Client):
     for answer in (client.get("/geocode", params={"text": "a"}), client.post("/geocode", json={"texts": ["a"]})):
         assert answer.status_code == 503
