@@ -1,4 +1,4 @@
-"""Learn what the scores of addresses mean, for rules/geocoding.toml: python -m benchmarks.calibration FILE.
+"""Learn what the scores of addresses mean, for rules/calibration.toml: python -m benchmarks.calibration FILE.
 
 Learned on 60,000 made-up dispatch texts over the full gazetteer (benchmarks/dispatch), of a seed that no figure is
 measured on.  A city that has some thousand reviewed calls of its own learns from them instead (calibrate.fit).

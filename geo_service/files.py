@@ -248,6 +248,12 @@ def read_solver(given: GazetteerFiles) -> "Solver":
     return locate.Solver(gazetteer.build(rows, projection_of(rows)), calibration)
 
 
+def calibration_among(rules_dir: str) -> Path | None:
+    """Give what the rules say of scores, calibration.toml; None where a city's own rules have none."""
+    path = shipped("rules", rules_dir) / "calibration.toml"
+    return path if path.exists() else None
+
+
 def read_calibration(path: Path) -> "Calibration":
     """Read what scores mean (TOML or JSON, as calibrate.Calibration writes it).  Raises BadRule."""
     from geo_service.geography.addresses import calibrate

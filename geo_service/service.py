@@ -85,8 +85,8 @@ class Service:
     @cached_property
     def calibration(self) -> Calibration | None:
         """What scores of place texts mean, as calibration.toml among the rules says; None: no text is accepted."""
-        path = files.shipped("rules", self.settings.rules_dir) / "calibration.toml"
-        return files.read_calibration(path) if path.exists() else None
+        path = files.calibration_among(self.settings.rules_dir)
+        return files.read_calibration(path) if path else None
 
     def now(self) -> datetime:
         """The one clock."""

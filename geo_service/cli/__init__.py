@@ -114,7 +114,7 @@ def _digest(arguments: Arguments, knobs: settings.Settings) -> None:
         as_of=as_of,
         out=arguments.out,
         dask=arguments.dask,
-        gazetteer=_gazetteer(arguments),
+        gazetteer=_gazetteer(arguments, knobs),
     )
     kinds = [file.kind for file in order.zones]
     if len(set(kinds)) < len(kinds):
@@ -124,9 +124,10 @@ def _digest(arguments: Arguments, knobs: settings.Settings) -> None:
     print_summary(summary, arguments)
 
 
-def _gazetteer(arguments: Arguments) -> files.GazetteerFiles | None:
+def _gazetteer(arguments: Arguments, knobs: settings.Settings) -> files.GazetteerFiles | None:
     if arguments.gazetteer:
-        return files.GazetteerFiles(arguments.gazetteer, arguments.gazetteer_crs, arguments.calibration)
+        calibration = arguments.calibration or files.calibration_among(knobs.rules_dir)
+        return files.GazetteerFiles(arguments.gazetteer, arguments.gazetteer_crs, calibration)
     if arguments.calibration or arguments.gazetteer_crs:
         raise BadParameter("--calibration and --gazetteer-crs are about a gazetteer; give --gazetteer FILE too")
     return None

@@ -48,7 +48,8 @@ def _texts(path: Path, column: str) -> list[str]:
 @contextmanager
 def _solver(arguments: Arguments, knobs: settings.Settings) -> Generator[locate.Solver]:
     if arguments.gazetteer:
-        yield files.read_solver(files.GazetteerFiles(arguments.gazetteer, arguments.crs, arguments.calibration))
+        calibration = arguments.calibration or files.calibration_among(knobs.rules_dir)
+        yield files.read_solver(files.GazetteerFiles(arguments.gazetteer, arguments.crs, calibration))
         return
     from geo_service import service
 
