@@ -1,5 +1,6 @@
 """Service: assembles the parts from settings, once: database, rules, layers, feeds; and keeps what is dear to make."""
 
+import contextlib
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import sqlalchemy
 from geo_service import files
 from geo_service.analysis.feed import Feed
 from geo_service.analysis.rules import Rules
-from geo_service.errors import BadSetting
+from geo_service.errors import BadSetting, StoreFailed
 from geo_service.geography.addresses import gazetteer, locate
 from geo_service.geography.addresses.calibrate import Calibration
 from geo_service.geography.zones import Zones
@@ -35,6 +36,7 @@ class Solvers:
     """Solvers by version of the gazetteer.  One is kept, and a second while a version is made but not yet committed."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
+    making: threading.Lock = field(default_factory=threading.Lock)
     made: dict[int, locate.Solver | None] = field(default_factory=dict)
 
 
@@ -75,6 +77,23 @@ class Service:
         made = kept.made
         kept.made = {number: solver for number, solver in made.items() if number >= version}
         return made[version]
+
+    def solver_at_hand(self, connection: sqlalchemy.Connection) -> locate.Solver | None:
+        """Give a solver at once where there is one: while the newest is made (10 s, for a city), the one before."""
+        version, kept = gazetteers.version(connection), self.solvers
+        former = {number: solver for number, solver in kept.made.items() if number < version and solver}
+        if version in kept.made or not former:
+            return self.solver(connection)
+        if kept.making.acquire(blocking=False):
+            threading.Thread(target=self._make_newest, name="solver", daemon=True).start()
+        return former[max(former)]
+
+    def _make_newest(self) -> None:
+        try:
+            with contextlib.suppress(StoreFailed), self.engine.connect() as connection:  # who asks next tries again
+                self.solver(connection)
+        finally:
+            self.solvers.making.release()
 
     def _make_solver(self, connection: sqlalchemy.Connection, version: int) -> locate.Solver | None:
         entries = gazetteers.entries(connection, version, EVERYTHING)

@@ -215,6 +215,21 @@ def test_a_solver_of_a_version_that_was_rolled_back_answers_nobody(service: serv
         assert solver.locate("大东关").entry_id == ""
 
 
+def test_another_process_answers_at_once_and_soon_by_what_was_decided(service: serving.InJune):
+    other = serving.library(service.engine)
+
+    def meant() -> str:
+        with other.engine.connect() as connection:
+            solver = other.solver_at_hand(connection)
+        assert solver is not None
+        return solver.locate("大东关").entry_id
+
+    assert meant() == ""
+    correct(service, "1", entry_id="SJ")
+    jobs.apply_decisions(service)
+    serving.wait_until(lambda: meant() == "SJ")
+
+
 def test_the_worker_applies_a_decision_as_it_comes(service: serving.InJune):
     stop = threading.Event()
     patient = replace(service, settings=Settings(pull_every_s=600))

@@ -82,7 +82,7 @@ class Geocoder:
 
     def _solver(self) -> Solver:
         with news.snapshot(self._library.engine) as connection:
-            solver = self._library.solver(connection)
+            solver = self._library.solver_at_hand(connection)
         if solver is None:
             raise StoreFailed("no gazetteer has been loaded yet; run: geo-service load gazetteer FILE --signed-by ID")
         return solver
