@@ -56,11 +56,15 @@ def test_two_clicks_say_where_an_incident_was(page: Page, database: sa.Engine):
     card = page.locator("article").first
     assert card.locator("h2").inner_text() == PLACES["1"]
     assert card.locator(".question").inner_text() == "请问报警人：在哪个乡镇街道？两城镇 / 鲁桥镇 / 谷亭街道"
+    assert card.locator(".choices label").first.inner_text().strip() == "两城镇 · 张庄村 · 村居"
+    assert not card.get_by_label("以后都按此识别").is_checked()  # three villages have that name
     page.locator("#signed-by").fill("b-017")
     card.get_by_label("谷亭街道").check()
     card.get_by_role("button", name="确认位置").click()
     page.locator("#count", has_text="待复核 1 起").wait_for()
-    assert stands(database, tables.aliases, "words", "entry_id", "signed_by") == [(PLACES["1"], "V4", "b-017")]
+    assert stands(database, tables.aliases, "words", "entry_id", "signed_by", "teaches") == [
+        (PLACES["1"], "V4", "b-017", False)
+    ]
     assert stands(database, tables.decisions, "kind", "moved") == [("correct", 1)]
 
 

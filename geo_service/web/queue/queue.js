@@ -63,7 +63,8 @@ async function ask(path, body) {
 /** The places an incident may have been at: the solver's answer and its rivals, then the map. */
 function candidates(review) {
   const { answer } = review;
-  const named = [review.entry_name, word("level", answer.level)].filter(Boolean).join(" · ");
+  const area = answer.question && answer.question.about !== "kind" ? answer.question.choices[0] : ""; // the best one's own
+  const named = [area, review.entry_name, word("level", answer.level)].filter(Boolean).join(" · ");
   const best = answer.entry_id ? [{ entry_id: answer.entry_id, told: named }] : [];
   const others = (answer.alternatives ?? []).filter((one) => one.entry_id).map((one) => ({
     entry_id: one.entry_id,
@@ -103,7 +104,8 @@ function card(review) {
   candidates(review).forEach((one, i) => form.querySelector(".choices").append(choice(one.entry_id, one.told, i === 0)));
   lonLat(article);
   form.words.value = review.place.slice(0, 60);
-  form.teach.checked = review.reason !== "conflict" && review.place !== "";
+  // A name that many places have, and a text about another place, teach nothing about other calls.
+  form.teach.checked = review.reason !== "conflict" && review.place !== "" && !question;
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     decide(article, `${review.href}/correct`, () => correction(form));
