@@ -75,7 +75,7 @@ def test_place_texts_are_shown_as_text_and_a_position_can_be_written(page: Page,
     page.locator("#signed-by").fill("b-017")
     card.locator("[name=lon_lat]").fill("16.5 35.41")
     card.get_by_role("button", name="确认位置").click()
-    assert "far from every zone" in page.locator("#problem").inner_text()
+    page.locator("#problem", has_text="far from every zone").wait_for()
     card.locator("[name=lon_lat]").fill("116.587, 35.414")
     card.get_by_role("button", name="确认位置").click()
     page.locator("#count", has_text="待复核 1 起").wait_for()
@@ -86,7 +86,7 @@ def test_nobody_decides_unsigned_and_the_page_speaks_both_languages(page: Page, 
     page.get_by_role("button", name="中文 / English").click()
     card = page.locator("article").first
     card.get_by_role("button", name="Cannot be told").click()
-    assert page.locator("#problem").inner_text() == "Give your staff id first"
+    page.locator("#problem", has_text="Give your staff id first").wait_for()
     assert page.evaluate("document.activeElement.id") == "signed-by"
     assert "Ask the caller: in which town?" in card.locator(".question").inner_text()
     page.keyboard.type("b-017")
