@@ -167,17 +167,18 @@ def main() -> int:
     sizes = SMALL if wishes.small else FULL
     world = made_up.make(small=wishes.small)
     learn, test = (texts.write(world, count, seed=seed) for count, seed in ((sizes.learn, 101), (sizes.texts, 202)))
-    index = gazetteer.build(world.entries, projected=PROJECTED)
+    known = made_up.listed(world)
+    index = gazetteer.build(known.entries, projected=PROJECTED)
     solver = locate.Solver(index, calibration=learned(world, locate.Solver(index), learn))
     said = test["text"].tolist()
     answers = solver.locate_all(said)
     found = _answers.judged(world, test, answers)
     if not wishes.json:
         print(_answers.table(found), end="\n\n")
-    rows = [*accuracy(found, answers), *speed(solver, said, sizes), memory(world, said), *taipei(solver, sizes.taipei)]
+    rows = [*accuracy(found, answers), *speed(solver, said, sizes), memory(known, said), *taipei(solver, sizes.taipei)]
     rows.append(datum(found, answers, sizes.sources, np.random.default_rng(7)))
     sample = test.head(sizes.peers)
-    rows += _address_peers.flat(world, sample, solver.locate_all, sizes.rounds)
+    rows += _address_peers.flat(known, sample, solver.locate_all, sizes.rounds)
     if administration.SHARED.exists():
         rows += _address_peers.administrative(world, sample, solver.locate_all, sizes.rounds)
     return report(rows, as_json=wishes.json)

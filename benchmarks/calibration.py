@@ -39,7 +39,7 @@ def as_toml(table: Mapping[str, object], name: str = "") -> Iterator[str]:
 def main(file: str) -> int:
     """Learn and write."""
     world = made_up.make()
-    solver = locate.Solver(gazetteer.build(world.entries, projected=addresses.PROJECTED))
+    solver = locate.Solver(gazetteer.build(made_up.listed(world).entries, projected=addresses.PROJECTED))
     learned = addresses.learned(world, solver, texts.write(world, _TEXTS, seed=_SEED))
     Path(file).write_text(_HEAD + "\n".join(as_toml(learned.as_table())) + "\n", encoding="utf-8")
     return 0

@@ -214,7 +214,7 @@ def test_a_typo_that_makes_another_name_cannot_be_resolved(monkeypatch: pytest.M
     monkeypatch.setitem(texts.SHARES, "typo", 1.0)
     row = judge.row_of["V1"]
     phrase = Phrase("village", "place", [Word("张庄村", "name")], (0.0, 0.0), row)
-    _, noises, resolvable = texts.spoken(phrase, judge, np.random.default_rng(1))
+    _, noises, resolvable = texts.spoken(phrase, judge, judge, np.random.default_rng(1))
     assert noises[:2] == ["homophone", "noise_made_another_name"]
     assert not resolvable
 
@@ -260,3 +260,13 @@ def test_the_generator_knows_nothing_of_how_addresses_are_read():
             )
         }
         assert not [name for name in imported if name.startswith("geo_service") and ".demo" not in name], path
+
+
+def test_what_no_gazetteer_knows_is_said_and_cannot_be_resolved(world: World, records: pd.DataFrame):
+    known = gazetteer.listed(world)
+    assert 0.9 < len(known.entries) / len(world.entries) < 1.0
+    assert set(known.entries["parent"]) - {""} <= set(known.entries["entry_id"])
+    new = records[records["noise"].str.contains("not_listed")]
+    assert 0.005 < len(new) / len(records) < 0.06
+    assert not new["resolvable"].any()
+    assert not set(new["entry_id"]) & set(known.entries["entry_id"])

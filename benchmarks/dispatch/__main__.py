@@ -21,10 +21,11 @@ def main() -> None:
     records = texts.write(world, wishes.texts, seed=wishes.seed)
     records.to_csv(wishes.out / "texts.csv", index=False, encoding="utf-8")
     records.to_parquet(wishes.out / "texts.parquet", index=False)
-    geopandas.GeoDataFrame(world.entries, geometry="geometry", crs="EPSG:4326").to_parquet(
+    known = gazetteer.listed(world).entries
+    geopandas.GeoDataFrame(known, geometry="geometry", crs="EPSG:4326").to_parquet(
         wishes.out / "gazetteer.parquet", index=False
     )
-    print(f"{len(world.entries)} entries and {len(records)} texts are in {wishes.out}")
+    print(f"{len(known)} entries and {len(records)} texts are in {wishes.out}")
 
 
 if __name__ == "__main__":

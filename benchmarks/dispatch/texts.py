@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pyproj
 
-from benchmarks.dispatch import noise
+from benchmarks.dispatch import gazetteer, noise
 from benchmarks.dispatch.administration import PLANE
 from benchmarks.dispatch.gazetteer import World
 from benchmarks.dispatch.judge import Judge
@@ -42,13 +42,13 @@ def write(world: World, count: int, *, seed: int) -> pd.DataFrame:
     another name that fits something: such a record is marked noise_made_another_name and cannot.
     """
     rng = np.random.default_rng([seed, 3])
-    judge = Judge(world)
+    judge, known = Judge(world), Judge(gazetteer.listed(world))
     speaker = Speaker(judge, rng)
     kinds = rng.choice(list(KINDS), count, p=list(KINDS.values())).tolist()
     rows: list[tuple[object, ...]] = []
     for kind in kinds:
         phrase = speaker.say(kind)
-        text, noises, resolvable = spoken(phrase, judge, rng)
+        text, noises, resolvable = spoken(phrase, judge, known, rng)
         entry = judge.ids[phrase.row] if phrase.row >= 0 else ""
         rows.append((text, kind, "|".join(noises), resolvable, entry, *phrase.at))
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -57,16 +57,18 @@ def write(world: World, count: int, *, seed: int) -> pd.DataFrame:
     return frame.assign(lon=np.round(lon, 7), lat=np.round(lat, 7))
 
 
-def spoken(phrase: Phrase, judge: Judge, rng: np.random.Generator) -> tuple[str, list[str], bool]:
-    """Give the noisy text, the names of its noise, and whether it can be resolved."""
+def spoken(phrase: Phrase, judge: Judge, known: Judge, rng: np.random.Generator) -> tuple[str, list[str], bool]:
+    """Give the noisy text, the names of its noise, and whether it can be resolved with what the gazetteer knows."""
     noises = list(phrase.forms)
-    resolvable = judge.is_one(phrase.shape, phrase.asked(), _asked_at(phrase, judge))
+    if not len(known.fits(phrase.shape, phrase.asked())):
+        noises.append("not_listed")
+    resolvable = known.is_one(phrase.shape, phrase.asked(), _asked_at(phrase, judge))
     if "wrong_district" in phrase.forms:
-        resolvable = resolvable and judge.is_only(phrase.shape, phrase.asked())
+        resolvable = resolvable and known.is_only(phrase.shape, phrase.asked())
     if rng.random() < SHARES["typo"]:
         kind = mistype(phrase, rng)
         noises += [kind] if kind else []
-        if kind and len(judge.fits(phrase.shape, phrase.asked())):
+        if kind and len(known.fits(phrase.shape, phrase.asked())):
             noises.append("noise_made_another_name")
             resolvable = False
     text = "".join(word.text for word in phrase.words)
