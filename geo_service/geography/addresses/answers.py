@@ -21,7 +21,7 @@ from geo_service.geography.addresses.places import Gazetteer
 if TYPE_CHECKING:
     from geo_service.geography.addresses.locate import Found, Rival, Solver
 
-_ASKED_FROM = 0.05  # share of a rival that is worth a question
+_ASKED_FROM = 0.2  # of the best one's share: a rival that is worth a question
 _ASKABLE = ("county", "town", "kind")  # what a caller may know of a place, the likeliest first
 
 
@@ -186,7 +186,7 @@ def question(choices: Sequence[Alternative]) -> Question | None:
     ...           village(county="鱼台县", town="谷亭街道")]).choices
     ('两城镇', '鲁桥镇', '谷亭街道')
     """
-    rivals = [one for one in choices if one.share >= _ASKED_FROM]
+    rivals = [one for one in choices if one.share >= _ASKED_FROM * choices[0].share]
     whole = sum(one.share for one in rivals)
     found: Question | None = None
     for about in _ASKABLE:

@@ -31,7 +31,8 @@ COLUMNS = (
 )  # fmt: skip
 
 _SHARPNESS = 1.1  # of the soft maximum over scores, per letter
-_RIVALS = 6  # hypotheses that are pinned and compared
+_RIVALS = 6  # places that are pinned and compared
+_RIVALS_TOLD = 40  # of an answer in full: 27 villages of one name are a list to ask about
 _BEHIND = 6.0  # letters behind the best beyond which a hypothesis is no rival
 _LEAST_SHARE = 0.01  # of a rival that is worth a look
 _SAME_M = 100.0  # two points no farther apart are the same answer
@@ -74,7 +75,7 @@ class Solver:
 
     def locate(self, text: str, on: date | None = None) -> Answer:
         """Answer one address in full, as of a day: places that were not there then are less likely."""
-        found = self.solve(normalise.plain(text), on.toordinal() if on else None)
+        found = self.solve(normalise.plain(text), on.toordinal() if on else None, _RIVALS_TOLD)
         return answers.told(normalise.read(text), found, self)
 
     def locate_all(self, texts: Sequence[str], on: Sequence[date] | None = None) -> pd.DataFrame:
@@ -100,8 +101,8 @@ class Solver:
         x, y = crs.from_wgs84(np.array([lon]), np.array([lat]), self.gazetteer.projected)
         return nearby.around(self.gazetteer, float(x[0]), float(y[0]), within_m, most)
 
-    def solve(self, plain: str, day: int | None = None) -> Found:
-        """Solve one plain text (normalise.plain), as of an ordinal day: what it may mean, the likeliest first."""
+    def solve(self, plain: str, day: int | None = None, most: int = _RIVALS) -> Found:
+        """Solve one plain text (normalise.plain), as of an ordinal day: up to `most` places, the likeliest first."""
         reading = readings.read(plain, self.gazetteer, self.similar)
         code = reading.said.get("code")
         if code:
@@ -110,9 +111,9 @@ class Solver:
                 reading, [Rival(hypotheses.of_code(entry, code), pinpoint.of_entry(entry, self.gazetteer), 1.0)], 1.0
             )
         ranked = hypotheses.all_of(reading, self.gazetteer, day)
-        return self._weighed(reading, ranked)
+        return self._weighed(reading, ranked, most)
 
-    def _weighed(self, reading: Reading, ranked: list[Hypothesis]) -> Found:
+    def _weighed(self, reading: Reading, ranked: list[Hypothesis], most: int) -> Found:
         if not ranked:
             return Found(reading, [], 0.0)
         best = ranked[0].score
@@ -122,7 +123,7 @@ class Solver:
         rivals: list[Rival] = []
         for one, much in zip(near, weight, strict=True):
             share = much / whole
-            if len(rivals) >= _RIVALS or (rivals and share < _LEAST_SHARE):
+            if len(rivals) >= most or (rivals and share < _LEAST_SHARE):
                 break
             at = pinpoint.pin(one, reading, self.gazetteer)
             same = next((i for i, r in enumerate(rivals) if math.hypot(r.pin.x - at.x, r.pin.y - at.y) < _SAME_M), -1)

@@ -80,6 +80,17 @@ def test_a_village_of_many_gives_a_ranked_list_and_one_question():
     assert SOLVER.locate("微山县鲁桥镇张庄村").question is None
 
 
+def test_27_villages_of_one_name_are_all_listed_and_asked_about():
+    rows = "C city 济宁市 - -\n" + "\n".join(
+        f"K{n} county 第{n}县 C -\nT{n} town 镇{n}镇 K{n} -\nV{n} village 张庄村 T{n} {n * 9000} 0" for n in range(27)
+    )
+    answer = jining.solver(rows).locate("张庄村")
+    assert len({answer.entry_id, *(one.entry_id for one in answer.alternatives)}) == 27
+    assert answer.question is not None
+    assert len(answer.question.choices) == 27
+    assert answer.question.gain_bits == pytest.approx(math.log2(27), abs=0.01)
+
+
 def test_a_wrong_district_is_overruled_by_a_name_that_stands_once():
     answer = SOLVER.locate("金乡县古槐路121号")
     assert answer.entry_id == "D121"
