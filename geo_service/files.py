@@ -4,6 +4,7 @@ What a file says is checked in the rooms it is about (feed.py, rules.py, maps/la
 and named in errors.  Incident files are the work of feeds/, results that of results.py.
 """
 
+import ctypes
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -245,7 +246,18 @@ def read_solver(given: GazetteerFiles) -> "Solver":
 
     rows = read_gazetteer(given.paths, given.system)
     calibration = read_calibration(given.calibration) if given.calibration else None
-    return locate.Solver(gazetteer.build(rows, projection_of(rows)), calibration)
+    solver = locate.Solver(gazetteer.build(rows, projection_of(rows)), calibration)
+    del rows
+    give_back_memory()
+    return solver
+
+
+def give_back_memory() -> None:
+    """Give the machine back what large tables took and left: Arrow and the C library keep it for the next ones."""
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
+    if trim:
+        trim(0)
 
 
 def calibration_among(rules_dir: str) -> Path | None:

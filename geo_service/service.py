@@ -99,7 +99,10 @@ class Service:
         entries = gazetteers.entries(connection, version, EVERYTHING)
         if entries.empty:
             return None
-        return locate.Solver(gazetteer.build(entries, files.projection_of(entries)), self.calibration)
+        solver = locate.Solver(gazetteer.build(entries, files.projection_of(entries)), self.calibration)
+        del entries
+        files.give_back_memory()
+        return solver
 
     @cached_property
     def calibration(self) -> Calibration | None:
