@@ -56,7 +56,7 @@ def test_two_clicks_say_where_an_incident_was(page: Page, database: sa.Engine):
     card = page.locator("article").first
     assert card.locator("h2").inner_text() == PLACES["1"]
     assert card.locator(".question").inner_text() == "请问报警人：在哪个乡镇街道？两城镇 / 鲁桥镇 / 谷亭街道"
-    assert card.locator(".choices label").first.inner_text().strip() == "两城镇 · 张庄村 · 村居"
+    assert card.locator(".choices label").first.inner_text().strip() == "微山县 · 两城镇 · 张庄村 · 村居"
     assert not card.get_by_label("以后都按此识别").is_checked()  # three villages have that name
     page.locator("#signed-by").fill("b-017")
     card.get_by_label("谷亭街道").check()

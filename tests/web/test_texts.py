@@ -8,6 +8,7 @@ import pytest
 
 from geo_service import files
 from geo_service.analysis import rules
+from geo_service.geography.addresses import calibrate
 
 TEXTS = files.read_texts()
 PAGE = Path(__file__).resolve().parents[2] / "geo_service" / "web" / "page" / "src"
@@ -29,6 +30,10 @@ def test_both_languages_say_the_same_things():
         assert text.strip()
         assert en[key].strip()
         assert sorted(re.findall(r"\{\w+\}", text)) == sorted(re.findall(r"\{\w+\}", en[key])), key
+
+
+def test_every_match_level_has_a_word():
+    assert set(TEXTS["zh"]["level"]) == {*calibrate.FINE, *calibrate.COARSE}
 
 
 def test_chinese_is_chinese_and_english_is_not():

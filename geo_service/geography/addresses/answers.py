@@ -16,12 +16,13 @@ from geo_service.geography import crs
 from geo_service.geography.addresses import grammar, pinpoint, similar
 from geo_service.geography.addresses.mentions import Option
 from geo_service.geography.addresses.normalise import Text
-from geo_service.geography.addresses.places import Gazetteer
+from geo_service.geography.addresses.places import KINDS, LABELLED, Gazetteer
 
 if TYPE_CHECKING:
     from geo_service.geography.addresses.locate import Found, Rival, Solver
 
 _ASKED_FROM = 0.2  # of the best one's share: a rival that is worth a question
+_COUNTED = {"building": "号楼", "door": "号"}  # what is said after a number
 _ASKABLE = ("county", "town", "kind")  # what a caller may know of a place, the likeliest first
 
 
@@ -65,15 +66,18 @@ class Step:
 class Answer:
     """The place an address means.
 
-    `level` how fine it is (calibrate.FINE, COARSE); `uncertainty_m` the radius that holds the place with 90 % [m];
-    `shape` the area that does, WGS 84; `score` raw, `confidence` the chance that the place is within 100 m [-];
-    `left_over` what nobody understood; `parts` (kind, text, value).
+    `name`, `county`, `town` say it in words; `level` how fine it is (calibrate.FINE, COARSE); `uncertainty_m` the radius
+    that holds the place with 90 % [m]; `shape` the area that does, WGS 84; `score` raw, `confidence` the chance that the
+    place is within 100 m [-]; `left_over` what nobody understood; `parts` (kind, text, value).
     """
 
     text: str
     lon: float
     lat: float
     level: str
+    name: str
+    county: str
+    town: str
     uncertainty_m: float
     score: float
     confidence: float
@@ -125,6 +129,9 @@ def told(text: Text, found: "Found", solver: "Solver") -> Answer:
         lon=alternatives[0].lon if best else math.nan,
         lat=alternatives[0].lat if best else math.nan,
         level=level,
+        name=alternatives[0].name if best else "",
+        county=alternatives[0].county if best else "",
+        town=alternatives[0].town if best else "",
         uncertainty_m=best.pin.uncertainty_m if best else math.nan,
         score=found.score,
         confidence=float(confidence[0]),
@@ -167,9 +174,16 @@ def _alternative(rival: "Rival", gazetteer: Gazetteer) -> Alternative:
 
 
 def _named(rival: "Rival", gazetteer: Gazetteer) -> str:
-    one = rival.hypothesis
+    """Name what was found: 古槐路123号, 水景花园3号楼, 济宁医学院附属医院门诊楼, 金珠路与奎星路."""
+    one, entry = rival.hypothesis, rival.pin.entry
     name = gazetteer.places.name[one.core.place]
-    return f"{name}与{gazetteer.places.name[one.other.place]}" if one.other else name
+    if one.other:
+        return f"{name}与{gazetteer.places.name[one.other.place]}"
+    kind = KINDS[gazetteer.entries.kind[entry]] if entry >= 0 else ""
+    if kind not in LABELLED:
+        return name
+    label = gazetteer.entries.names[entry].as_py()
+    return name + label + (_COUNTED.get(kind, "") if label[-1:].isdigit() else "")
 
 
 def _shape(best: "Rival", gazetteer: Gazetteer) -> shapely.Geometry:

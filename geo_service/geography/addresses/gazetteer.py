@@ -24,6 +24,7 @@ from geo_service.geography.addresses.places import (
     AREAS,
     KINDS,
     LABEL_BITS,
+    LABELLED,
     ROLE,
     SPOT,
     VILLAGE,
@@ -34,7 +35,6 @@ from geo_service.geography.addresses.places import (
 )
 from geo_service.geography.streets import TOLERANCE_M, Streets
 
-LABELLED = ("building", "gate", "part", "door")
 COLUMNS = {
     "entry_id": "own id, unique",
     "kind": "one of " + " ".join(KINDS),

@@ -227,7 +227,11 @@ def _nearby(at: Pin, reading: Reading) -> Pin:
     """Widen for words such as 附近: near a place is not in it."""
     relation = reading.said.get("relation")
     more = _NEARBY_M.get(relation.value, 0.0) if relation else 0.0
-    return Pin(at.x, at.y, "nearby", at.uncertainty_m + more, at.entry) if more else at
+    if not more:
+        return at
+    # Near a door or crossing is still the door or crossing; near a compound is not in it.
+    level = "nearby" if at.level in ("compound", "unit", "poi", "village", "place_offset") else at.level
+    return Pin(at.x, at.y, level, at.uncertainty_m + more, at.entry)
 
 
 def _beside(at: Pin, reading: Reading) -> Pin:

@@ -33,6 +33,7 @@ ROLE = {
     "village": VILLAGE,
 }  # fmt: skip
 AREAS = ("city", "county", "town")
+LABELLED = ("building", "gate", "part", "door")  # found through the place they belong to
 LABEL_BITS = 22  # of a key of place and label: 4 million labels
 
 Floats = npt.NDArray[np.float64]

@@ -63,8 +63,7 @@ async function ask(path, body) {
 /** The places an incident may have been at: the solver's answer and its rivals, then the map. */
 function candidates(review) {
   const { answer } = review;
-  const area = answer.question && answer.question.about !== "kind" ? answer.question.choices[0] : ""; // the best one's own
-  const named = [area, review.entry_name, word("level", answer.level)].filter(Boolean).join(" · ");
+  const named = [answer.county, answer.town, answer.name || review.entry_name, word("level", answer.level)].filter(Boolean).join(" · ");
   const best = answer.entry_id ? [{ entry_id: answer.entry_id, told: named }] : [];
   const others = (answer.alternatives ?? []).filter((one) => one.entry_id).map((one) => ({
     entry_id: one.entry_id,
