@@ -66,9 +66,9 @@ class Step:
 class Answer:
     """The place an address means.
 
-    `name`, `county`, `town` say it in words; `level` how fine it is (calibrate.FINE, COARSE); `uncertainty_m` the radius
-    that holds the place with 90 % [m]; `shape` the area that does, WGS 84; `score` raw, `confidence` the chance that the
-    place is within 100 m [-]; `left_over` what nobody understood; `parts` (kind, text, value).
+    `name`, `county`, `town` say it in words; `level` how fine it is (calibrate.FINE, COARSE); `uncertainty_m` is the
+    radius that holds the place with 90 % [m], `shape` the area that does, WGS 84; `score` raw, `confidence` the chance
+    that the place is within 100 m [-]; `left_over` what nobody understood; `parts` (kind, text, value).
     """
 
     text: str
