@@ -148,6 +148,9 @@ def _to_wgs84(frame: geopandas.GeoDataFrame, file: ZoneFile) -> geopandas.GeoDat
             f"longitude first"
         )
     if not file.system:
+        code = declared.to_epsg() if declared else None
+        if code:
+            crs.check_system(f"EPSG:{code}", file.path.name)  # Beijing 1954 would come out 70 m off, without a word
         return frame.to_crs(4326)
     system = crs.check_system(file.system, "--crs")
     moved = shapely.transform(

@@ -21,6 +21,8 @@ from geo_service.service import Service
 from geo_service.store import decisions, gazetteers, news, reading, reviews, writing
 from geo_service.store.gazetteers import Signature
 
+_Systems = Mapping[str, Mapping[str, object]]
+
 log = logging.getLogger(__name__)
 
 DECISIONS_EVERY_S = 30.0  # a notice that was lost costs this much, a failure too
@@ -122,11 +124,12 @@ def _take_in(
     asked = intake.asks(rows, feed, now)
     found = intake.digest(rows, feed, _known(service, connection, asked), now)
     writing.record(connection, found, feed=feed.id, cursor=cursor, now=now)
-    said = cast("Mapping[str, Mapping[str, object]]", found.summary.get("systems", {}))
-    if said:
-        numbers = witnesses.added(reading.evidence(connection, feed.id), said)
+    alarms = [system["alarm"] for system in cast("_Systems", found.summary.get("systems", {})).values()]
+    if found.witnesses is not None:
+        numbers, changed = witnesses.followed(reading.evidence(connection, feed.id), found.witnesses, feed.id)
         writing.record_evidence(connection, feed.id, numbers, now)
-    for alarm in filter(None, (system["alarm"] for system in said.values())):
+        alarms += changed
+    for alarm in filter(None, alarms):
         log.warning("%s", alarm)
     return found.summary
 

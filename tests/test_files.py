@@ -202,3 +202,10 @@ def test_the_projection_is_that_of_the_gazetteers_middle():
     assert files.projection_of(rows) == "EPSG:4548"
     with pytest.raises(BadGazetteer, match="no row of the gazetteer has a position"):
         files.projection_of(rows.assign(geometry=None))
+
+
+def test_zones_in_beijing_1954_are_refused_without_its_local_parameters(tmp_path: Path):
+    frame = geopandas.GeoDataFrame({"zone_id": ["a"]}, geometry=[shapely.box(116, 35, 117, 36)], crs=4214)
+    frame.to_file(tmp_path / "old.gpkg")
+    with pytest.raises(UndeclaredCRS, match=r"old\.gpkg.*towgs84"):
+        files.read_zones(files.ZoneFile("communities", tmp_path / "old.gpkg"))

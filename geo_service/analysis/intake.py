@@ -7,7 +7,7 @@ function with nothing known before.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ class Found:
     (whereabouts.REVIEW_COLUMNS).  `zone_months`, `levels`, `cell_months`, `cell_levels`: each row
     replaces what stood under its key; count 0 means that nothing is left.  `alerts`: moments that now hold and did
     not, or held at another time; `withdrawn`: moments that held and no longer do.  `summary`: plain numbers,
-    JSON-able.
+    JSON-able.  `witnesses`: fresh incidents whose texts tell the source's coordinate system, None without a solver.
     """
 
     incidents: pd.DataFrame
@@ -71,6 +71,7 @@ class Found:
     cell_months: pd.DataFrame
     cell_levels: pd.DataFrame
     summary: Summary
+    witnesses: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -143,15 +144,16 @@ def digest(
     batch = _placed(held, known)
     (read.doubts + around(batch, known.zones)).check(feed)
     fresh = _fresh(batch, known.incidents)
+    seen = witnesses.of(fresh) if known.solver else None
     summary = {
         "rows_read": len(rows),
         "duplicates": dropped[versions.DUPLICATE],
         "rejected": totals.by_reason(read.rejected),
         "after_as_of": dropped[versions.NOT_YET_SAID],
         **totals.told(totals.of(batch, known.zones), known.zones),
-        **_texts_told(fresh, known.solver, feed, read.doubted),
+        **_texts_told(seen, feed, read.doubted),
     }
-    return _found(fresh, read.rejected, known, summary)
+    return replace(_found(fresh, read.rejected, known, summary), witnesses=seen)
 
 
 def relocate(incidents: pd.DataFrame, systems: Mapping[str, str], known: Known) -> Found:
@@ -202,12 +204,11 @@ def _moved(before: pd.DataFrame, after: pd.DataFrame) -> int:
     return int((~same.all(axis=1)).sum())
 
 
-def _texts_told(incidents: pd.DataFrame, solver: "Solver | None", feed: Feed, doubted: int) -> Summary:
-    """Sum up what place texts said of fresh incidents."""
-    if solver is None:
+def _texts_told(seen: pd.DataFrame | None, feed: Feed, doubted: int) -> Summary:
+    """Sum up what the place texts of fresh incidents said."""
+    if seen is None:
         return {}
-    found = witnesses.evidence(witnesses.of(incidents))
-    return {"doubted_coordinates": doubted, "systems": witnesses.told(found, feed.id)}
+    return {"doubted_coordinates": doubted, "systems": witnesses.told(witnesses.evidence(seen), feed.id)}
 
 
 def place(incidents: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones]) -> pd.DataFrame:

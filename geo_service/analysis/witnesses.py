@@ -7,12 +7,15 @@ cut into parts.  Rows that declare their own system are a source of their own fo
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias, cast
 
 import numpy as np
 import pandas as pd
 
 from geo_service.geography import crs, source_systems
-from geo_service.geography.source_systems import DATUMS, Evidence
+from geo_service.geography.source_systems import DATUMS, Evidence, Watch, Weights
+
+Numbers: TypeAlias = Mapping[str, object]
 
 _FINE = ("code", "building", "gate", "part", "door")
 _ENOUGH = 500  # places a system; ten decide it
@@ -39,20 +42,53 @@ def evidence(witnesses: pd.DataFrame) -> dict[str, Evidence]:
     """Sum what they say of each declared system: in which datum the numbers sent are right."""
     found: dict[str, Evidence] = {}
     for system, rows in witnesses.groupby("system"):
-        lon, lat, *text = (rows[name].to_numpy(dtype=np.float64) for name in _POINTS)
-        sent = crs.from_wgs84(lon, lat, str(system)) if system in DATUMS else (lon, lat)
-        weights = source_systems.weigh(*sent, *text)
-        found |= source_systems.evidence(np.full(len(rows), system, dtype=object), weights)
+        found[str(system)] = _summed(_weighed(rows, str(system)))
     return found
 
 
-def added(former: Mapping[str, Mapping[str, object]], more: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
-    """Add up, as plain numbers, what was known of each declared system and what a summary's `systems` says."""
-    sums: dict[str, Evidence] = {}
-    for table in (former, more):
-        for system, numbers in table.items():
-            sums[system] = sums.get(system, Evidence()) + source_systems.parse_evidence(numbers)
-    return {system: one.as_table() for system, one in sorted(sums.items())}
+def _weighed(rows: pd.DataFrame, system: str) -> Weights:
+    lon, lat, *text = (rows[name].to_numpy(dtype=np.float64) for name in _POINTS)
+    sent = crs.from_wgs84(lon, lat, system) if system in DATUMS else (lon, lat)
+    return source_systems.weigh(*sent, *text)
+
+
+def _summed(weights: Weights) -> Evidence:
+    return source_systems.evidence(np.full(len(weights.scores), "", dtype=object), weights).get("", Evidence())
+
+
+def followed(former: Mapping[str, Numbers], witnesses: pd.DataFrame, feed: str) -> tuple[dict[str, Numbers], list[str]]:
+    """Add the witnesses of a pull to what is known of each declared system, and watch those that are decided.
+
+    `former` and what is given are plain numbers, for the store.  A source that changes its system gets an alarm, and
+    its evidence begins anew with the records that gave it.
+    """
+    numbers, alarms = dict(former), list[str]()
+    for name, rows in witnesses.sort_values(["called_at", "incident_id"], kind="stable").groupby("system"):
+        system, weights = str(name), _weighed(rows, str(name))
+        known = source_systems.parse_evidence(former[system]) if system in former else Evidence()
+        if not known.decided:
+            numbers[system] = (known + _summed(weights)).as_table()
+            continue
+        watch, alarm = _watch(former[system], known.decided).after(weights)
+        if alarm is None:
+            state = {"datum": watch.datum, "sums": list(watch.sums), "run": list(watch.run)}
+            numbers[system] = {**(known + _summed(weights)).as_table(), "watch": state}
+            continue
+        alarms.append(
+            f"feed '{feed}', declared {system}: its texts said {known.decided} and now say {alarm.datum}; ask the "
+            "source what it changed and mend crs in the feed file"
+        )
+        since = max(alarm.since, 0)  # it may have begun with the pull before
+        newest = Weights(weights.scores[since:], weights.counts[since:], weights.elsewhere[since:])
+        numbers[system] = _summed(newest).as_table()
+    return numbers, alarms
+
+
+def _watch(numbers: Numbers, datum: str) -> Watch:
+    kept = cast("Mapping[str, Sequence[float]] | None", numbers.get("watch"))
+    if kept is None or kept["datum"] != datum:
+        return Watch(datum)
+    return Watch(datum, tuple(map(float, kept["sums"])), tuple(map(int, kept["run"])))
 
 
 def told(found: Mapping[str, Evidence], feed: str) -> Mapping[str, Mapping[str, object]]:
