@@ -16,6 +16,7 @@ from geo_service.geography.addresses.similar import Similar, SimilarNames
 
 _LEAST = 0.55  # similarity of a name that is considered
 _BESIDE = 8  # letters of the words beside what is uncovered that are compared along with it
+_BEHIND = 1.5  # letters of the text less twice the repairs behind the best, beyond which a name is not considered
 _MOST = 12  # names that a piece of text may stand for
 
 
@@ -65,6 +66,8 @@ def resembling(
                 one for one in similar.find(text, begin, end, most=_MOST, least=_LEAST, among=met) if one not in alike
             ]
         alike = [one for one in alike if one.begin < part.end and one.end > part.begin]
+        best = max((one.end - one.begin - 2.0 * one.cost for one in alike), default=0.0)
+        alike = [one for one in alike if one.end - one.begin - 2.0 * one.cost >= best - _BEHIND]
         if alike:
             found.append(_mention(alike, gazetteer))
     return found
