@@ -1,4 +1,4 @@
-"""Learn what the scores of addresses mean, for rules/calibration.toml: python -m benchmarks.calibration FILE.
+"""Learn what the scores of addresses mean, for rules/calibration.toml: python -m benchmarks._calibration FILE.
 
 Learned on 60,000 made-up dispatch texts over the full gazetteer (benchmarks/dispatch), of a seed that no figure is
 measured on.  A city that has some thousand reviewed calls of its own learns from them instead (calibrate.fit).
@@ -18,7 +18,7 @@ _TEXTS, _SEED = 60_000, 303
 _HEAD = """\
 # What the score of an address means: the chance that the place found is within 100 m of the truth, level by level, and
 # from which chance on an answer is accepted unasked (at most 1 % of those are worse, with 95 % assurance).
-# Learned by `python -m benchmarks.calibration` on made-up dispatch texts; learn it anew on a city's own reviewed calls.
+# Learned by `python -m benchmarks._calibration` on made-up dispatch texts; learn it anew on a city's own reviewed calls.
 """
 
 
