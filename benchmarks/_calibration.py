@@ -18,7 +18,7 @@ _TEXTS, _SEED = 60_000, 303
 _HEAD = """\
 # What the score of an address means: the chance that the place found is within 100 m of the truth, level by level, and
 # from which chance on an answer is accepted unasked (at most 1 % of those are worse, with 95 % assurance).
-# Learned by `python -m benchmarks._calibration` on made-up dispatch texts; learn it anew on a city's own reviewed calls.
+# Learned by `python -m benchmarks._calibration` on made-up dispatch texts; better on reviewed calls of a city itself.
 """
 
 

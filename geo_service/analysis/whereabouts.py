@@ -63,7 +63,8 @@ def locate(incidents: pd.DataFrame, solver: "Solver") -> pd.DataFrame:
 
     Gives their WHEREABOUTS_COLUMNS, lon, lat, and our WORKING_COLUMNS.  Each distinct text is solved once.
     """
-    texts = solver.locate_all(incidents["place"].to_numpy(dtype=object))
+    days = incidents["called_at"].dt.date.tolist() if solver.is_dated else None
+    texts = solver.locate_all(incidents["place"].to_numpy(dtype=object), days)
     level = texts["level"].to_numpy(dtype=object)
     known = level != "none"
     accepted = texts["accepted"].to_numpy(dtype=bool) & known

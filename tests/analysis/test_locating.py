@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from geo_service.analysis import corrections, intake, parts, versions, whereabouts, witnesses
 from geo_service.analysis import incidents as incident_rows
 from geo_service.geography.addresses import gazetteer, locate
-from tests.analysis.located import calls, known, placed_feed, solver, zones
+from tests.analysis.located import SURE, calls, known, placed_feed, solver, zones
 from tests.analysis.made import RULES
 from tests.geography.addresses import jining
 
@@ -220,3 +220,18 @@ def test_the_same_follows_however_rows_are_cut(said: list[tuple[int, str, tuple[
     seen = witnesses.together([one.witnesses for one in counted if one.witnesses is not None])
     assert witnesses.told(witnesses.evidence(seen), "made") == batch.summary["systems"]
     assert sum(part.doubted for part in taken) == batch.summary["doubted_coordinates"]
+
+
+def test_a_name_means_what_stood_when_the_call_came():
+    rows = jining.frame(
+        jining.ROWS.rstrip()
+        + """
+    OLD  unit  老车站  RC  -1000 100
+    NEW  unit  老车站  RC  1000 100"""
+    )
+    rows.loc[rows["entry_id"] == "OLD", "valid_to"] = "2020-01-01"
+    rows.loc[rows["entry_id"] == "NEW", "valid_from"] = "2020-01-01"
+    dated = intake.Known(zones(), RULES, solver=locate.Solver(gazetteer.build(rows, jining.PROJECTED), SURE))
+    came = calls(("任城区老车站", "", ""), ("任城区老车站", "", "")).assign(at=["2019-05-01 10:00", "2021-05-01 10:00"])
+    found = intake.digest(came, placed_feed(), dated, NOW).incidents
+    assert [jining.metres(*at)[0] for at in found[["lon", "lat"]].itertuples(index=False)] == [-1000, 1000]

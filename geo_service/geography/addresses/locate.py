@@ -22,7 +22,7 @@ from geo_service.geography.addresses.calibrate import Calibration
 from geo_service.geography.addresses.hypotheses import Hypothesis
 from geo_service.geography.addresses.nearby import Near
 from geo_service.geography.addresses.pinpoint import Pin
-from geo_service.geography.addresses.places import Gazetteer
+from geo_service.geography.addresses.places import AREAS, Gazetteer
 from geo_service.geography.addresses.reading import Reading
 from geo_service.geography.addresses.similar import SimilarNames
 
@@ -63,9 +63,10 @@ class Solver:
         self.gazetteer = gazetteer
         self.calibration = calibration
         self.similar = SimilarNames(gazetteer.names)
-        ever = (date.min.toordinal(), date.max.toordinal())
+        ever = [date.min.toordinal(), date.max.toordinal()]
         places = gazetteer.places
-        self.is_dated = any(days != ever for days in zip(places.valid_from, places.valid_to, strict=True))
+        dated = zip(places.kind, places.valid_from, places.valid_to, strict=True)
+        self.is_dated = any(kind not in AREAS and days != ever for kind, *days in dated)
         _ = (
             gazetteer.automaton,
             gazetteer.is_label,
