@@ -200,7 +200,7 @@ def question(choices: Sequence[Alternative]) -> Question | None:
     ...           village(county="鱼台县", town="谷亭街道")]).choices
     ('两城镇', '鲁桥镇', '谷亭街道')
     """
-    rivals = [one for one in choices if one.share >= _ASKED_FROM * choices[0].share]
+    rivals = [one for one in choices if one.share > 0.0 and one.share >= _ASKED_FROM * choices[0].share]
     whole = sum(one.share for one in rivals)
     found: Question | None = None
     for about in _ASKABLE:

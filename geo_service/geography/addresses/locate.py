@@ -30,6 +30,7 @@ COLUMNS = (
     "lon", "lat", "level", "uncertainty_m", "score", "confidence", "accepted", "entry_id", "zone_kind", "zone_id",
 )  # fmt: skip
 
+_LONGEST = 400  # letters that are read; what goes on after them is no address
 _SHARPNESS = 1.1  # of the soft maximum over scores, per letter
 _RIVALS = 6  # places that are pinned and compared
 _RIVALS_TOLD = 40  # of an answer in full: 27 villages of one name are a list to ask about
@@ -76,8 +77,8 @@ class Solver:
 
     def locate(self, text: str, on: date | None = None) -> Answer:
         """Answer one address in full, as of a day: places that were not there then are less likely."""
-        found = self.solve(normalise.plain(text), on.toordinal() if on else None, _RIVALS_TOLD)
-        return answers.told(normalise.read(text), found, self)
+        found = self.solve(normalise.plain(text[:_LONGEST]), on.toordinal() if on else None, _RIVALS_TOLD)
+        return answers.told(normalise.read(text[:_LONGEST]), found, self)
 
     def locate_all(self, texts: Sequence[str], on: Sequence[date] | None = None) -> pd.DataFrame:
         """Answer many addresses: a frame of COLUMNS, one row a text.
@@ -89,7 +90,7 @@ class Solver:
         days = [day.toordinal() for day in on or ()] if dated else [None] * len(texts)
         asked = list(zip(texts, days, strict=True))
         position = {question: at for at, question in enumerate(dict.fromkeys(asked))}
-        rows = [self._row(self.solve(normalise.plain(text), day)) for text, day in position]
+        rows = [self._row(self.solve(normalise.plain(text[:_LONGEST]), day)) for text, day in position]
         x, y, level, radius, score, entry = (list(column) for column in zip(*rows, strict=True)) if rows else ([],) * 6
         lon, lat = crs.to_wgs84(np.array(x, dtype=float), np.array(y, dtype=float), self.gazetteer.projected)
         frame = pd.DataFrame({"lon": lon, "lat": lat, "level": level, "uncertainty_m": radius, "score": score})

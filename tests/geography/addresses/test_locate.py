@@ -151,6 +151,12 @@ def test_a_place_knows_which_zone_it_is():
     assert (answer.zone_kind, answer.zone_id) == ("communities", "370811001001")
 
 
+def test_a_story_is_read_for_the_address_it_begins_with():
+    answer = SOLVER.locate("古槐路121号" + "有人打架" * 2000)
+    assert answer.entry_id == "D121"
+    assert len(answer.trace) < 250
+
+
 @pytest.mark.parametrize("text", ["", "   ", "，。", "abc", "火星基地七号舱"])
 def test_a_text_that_names_nothing_gets_no_point(text: str):
     answer = SOLVER.locate(text)
