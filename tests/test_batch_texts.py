@@ -1,6 +1,7 @@
 """Place texts in the main job on files: located in one process and on Dask's workers alike, and told in the results."""
 
 import json
+import shutil
 from pathlib import Path
 
 import geopandas
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 import shapely
 
-from geo_service import cli
+from geo_service import cli, files
 from tests.analysis import located
 from tests.geography.addresses import jining
 
@@ -115,9 +116,17 @@ def test_without_a_gazetteer_there_are_no_reviews(city: Path, tmp_path: Path):
     assert "systems" not in summary
 
 
+def test_the_calibration_among_the_rules_holds_when_none_is_given(city: Path, tmp_path: Path):
+    assert digest(city, tmp_path / "out", *texts(city)[:-2]) == 0
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["located_by"]["address"] == 1200
+
+
 def test_without_a_calibration_nothing_is_accepted_and_everything_without_coordinates_is_asked(
-    city: Path, tmp_path: Path
+    city: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    shutil.copytree(files.shipped("rules"), tmp_path / "rules", ignore=shutil.ignore_patterns("calibration.toml"))
+    monkeypatch.setenv("GEO_RULES_DIR", str(tmp_path / "rules"))
     assert digest(city, tmp_path / "out", *texts(city)[:-2]) == 0
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
     assert summary["located_by"]["address"] == 0
