@@ -243,7 +243,7 @@ def _told(answer: "Answer") -> str:
 def _detail(answer: "Answer", text: str, doubt: str, conflict: str, located_by: str, apart_m: float) -> str:
     """Say what came, what the text was taken for, and what to do."""
     why = f"{doubt}; " if doubt else ""
-    best = f"{answer.level} {answer.entry_id}".strip()
+    best = f"{answer.level} {answer.name or answer.entry_id}".strip()
     if conflict and np.isfinite(apart_m):
         holds = "the text holds" if located_by == "address" else "the coordinates hold"
         return (

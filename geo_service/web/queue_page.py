@@ -16,7 +16,8 @@ _FOLDER = Path(__file__).parent / "queue"
 _MARKS = {
     "cache-control": "no-cache",
     "content-security-policy": (
-        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'self'"
     ),
     "x-content-type-options": "nosniff",
 }

@@ -183,3 +183,12 @@ def closed_to_all(server: sa.Engine, database: str) -> Generator[None]:
             yield
         finally:
             connection.execute(sa.text(f"ALTER DATABASE {database} WITH ALLOW_CONNECTIONS true"))
+
+
+def test_the_map_leads_to_the_review_queue(reader: Reader):
+    page = reader.open()
+    link = page.locator("#board .foot a")
+    assert link.inner_text() == "人工复核"
+    link.click()
+    page.wait_for_url("**/queues")
+    page.get_by_role("heading", name="人工复核").wait_for()

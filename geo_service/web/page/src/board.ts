@@ -24,6 +24,7 @@ export class Board {
   readonly freshness = element("p", { class: "freshness" });
   readonly legend = element("section", { class: "legend" });
   readonly attention = element("section", { class: "attention-part" });
+  private readonly foot = element("p", { class: "foot" });
   private readonly head = element("header");
   private readonly month = element("div", { class: "month" });
   private readonly layers = element("fieldset", { class: "layers" });
@@ -34,7 +35,7 @@ export class Board {
     private readonly root: HTMLElement,
     find: HTMLElement,
   ) {
-    const body = element("div", { class: "body" }, this.month, find, this.layers, this.legend, this.attention);
+    const body = element("div", { class: "body" }, this.month, find, this.layers, this.legend, this.attention, this.foot);
     root.append(this.handle, this.head, this.freshness, body);
   }
 
@@ -44,6 +45,7 @@ export class Board {
     renew(this.head, element("h1", {}, of.language.pick(of.config.title)), languages(of));
     renew(this.month, ...months(of));
     renew(this.layers, element("legend", {}, of.language.say("layers")), ...switches(of));
+    renew(this.foot, element("a", { href: "queues", "data-key": "queues" }, of.language.say("queue.title")));
     this.drawHandle();
   }
 
