@@ -207,7 +207,10 @@ def _agreement(stated: list[_Stated], places: Places, place: int) -> float:
         best = max(inside.get(town, 0.0), inside.get(county, 0.0), inside.get(place, 0.0), one.anywhere)
         if town < 0 and best <= 0.0:
             best = one.townless.get(county, 0.0)
-        total += best if best > 0.0 else -one.outside
+        if best > 0.0:
+            total += best
+        elif town >= 0 or county >= 0:  # of a road that belongs to the whole city nobody knows
+            total -= one.outside
     return total
 
 

@@ -130,6 +130,13 @@ def test_the_nearest_street_is_among_what_is_near():
     ]  # fmt: skip
 
 
+def test_a_road_of_the_whole_city_agrees_with_any_of_its_counties():
+    rows = jining.ROWS.replace("古槐路     RC", "古槐路     C")
+    solver = jining.solver(rows + "    GHX  compound  古槐苑  RC  -500 -500\n")
+    assert solver.locate("任城区古槐路121号").entry_id == "D121"
+    assert solver.locate("任城区古槐路121号").score > 0.9
+
+
 def test_what_nobody_understood_is_kept_and_shown():
     answer = SOLVER.locate("古槐路121号蓝色卷帘")
     assert answer.entry_id == "D121"
