@@ -3,6 +3,7 @@
 addresses/top1_clean, top1_all    share right of what can be resolved: without typos, and with 35 % of them
 addresses/crossing_offset_median_m  metres to the point that was drawn, of 金珠路与奎星路西100米处 and its kind, clean
 addresses/ece_held_out            calibration error; learned on texts of another seed
+addresses/uncertainty_holds       truth within the radius that an answer states as its 90 %, of the worst level
 addresses/accepted_share          accepted of what can be resolved; accepted_within_100m: of all accepted, those not too
 addresses/per_second, p99_ms      one core, 10,000 mixed texts at once; one text in full
 addresses/memory_mb               resident memory of a fresh process that has read the gazetteer and answered
@@ -79,7 +80,15 @@ def accuracy(found: pd.DataFrame, answers: pd.DataFrame) -> list[Row]:
         below("addresses/ece_held_out", _answers.calibration_error(answers["confidence"].to_numpy(), within), 0.01),
         reached("addresses/accepted_share", accepted[resolvable].mean(), "share", 0.85),
         reached("addresses/accepted_within_100m", float(kept), "share", 0.99),
+        reached("addresses/uncertainty_holds", _least_held(found[resolvable & found["right"]], answers), "share", 0.9),
     ]
+
+
+def _least_held(right: pd.DataFrame, answers: pd.DataFrame) -> float:
+    """Give the share of right answers whose truth lies within the radius they state, of the level where it is least."""
+    held = right["error_m"] <= answers["uncertainty_m"].loc[right.index]
+    level = held.groupby(right["level"])
+    return float(level.mean()[level.size() >= 100].min())
 
 
 def below(what: str, share: float, goal: float) -> Row:

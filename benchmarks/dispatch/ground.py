@@ -14,7 +14,7 @@ import shapely
 
 from benchmarks.dispatch.administration import County
 from benchmarks.dispatch.naming import Drawer
-from geo_service.demo import buildings, places, plan, streets
+from geo_service.demo import addresses, buildings, places, plan, streets
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -296,17 +296,9 @@ def _units(ground: Ground, drawn: _Drawn, naming: Drawer, home: _Homes, rng: np.
         parts = PARTS[kind]
         names += parts
         parents += [entry] * len(parts)
-        at += [_inside(area, rng) for _ in parts]
+        at += [addresses.inside(area, rng) for _ in parts]
     ground.add("part", names, np.array(parents, dtype=object), _points(np.array(at)))
     _gates(ground, ids, units.areas, rng)
-
-
-def _inside(area: shapely.Polygon, rng: np.random.Generator) -> tuple[float, float]:
-    west, south, east, north = area.bounds
-    x, y = rng.uniform(west, east, 24), rng.uniform(south, north, 24)
-    inside = np.flatnonzero(shapely.contains_xy(area, x, y))
-    at = area.point_on_surface()
-    return (float(x[inside[0]]), float(y[inside[0]])) if len(inside) else (at.x, at.y)
 
 
 def _beside(drawn: _Drawn, edges: Whole, run: Floats, aside: Floats) -> Floats:

@@ -159,13 +159,13 @@ def _unit_rows(where: places.Places, roads: Objects, numbers: Whole, rng: np.ran
     inner = shapely.buffer(units.areas, -4.0)
     names = [_PARTS[kind] for kind in units.classes.tolist()]
     for nth in range(3):
-        spot = np.array([_inside(area, rng) for area in np.where(shapely.is_empty(inner), units.areas, inner).tolist()])
+        spot = np.array([inside(area, rng) for area in np.where(shapely.is_empty(inner), units.areas, inner).tolist()])
         part = np.array([three[nth] for three in names], dtype=object)
         found.append(_rows("unit_part", spot, place=units.names, building=part, unit_id=units.ids))
     return pd.concat(found, ignore_index=True)
 
 
-def _inside(area: shapely.Polygon, rng: np.random.Generator) -> tuple[float, float]:
+def inside(area: shapely.Polygon, rng: np.random.Generator) -> tuple[float, float]:
     """Draw a point inside an area."""
     west, south, east, north = area.bounds
     x, y = rng.uniform(west, east, 24), rng.uniform(south, north, 24)

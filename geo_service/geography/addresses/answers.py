@@ -14,9 +14,9 @@ import shapely
 
 from geo_service.geography import crs
 from geo_service.geography.addresses import grammar, pinpoint, similar
-from geo_service.geography.addresses.mentions import Option
+from geo_service.geography.addresses.mentions import Mention, Option
 from geo_service.geography.addresses.normalise import Text
-from geo_service.geography.addresses.places import KINDS, LABELLED, Gazetteer
+from geo_service.geography.addresses.places import AREAS, KINDS, LABELLED, Gazetteer
 
 if TYPE_CHECKING:
     from geo_service.geography.addresses.locate import Found, Rival, Solver
@@ -122,6 +122,7 @@ def told(text: Text, found: "Found", solver: "Solver") -> Answer:
     level = best.pin.level if best else "none"
     confidence, accepted = solver.judged(np.array([level], dtype=object), np.array([found.score]))
     alternatives = tuple(_alternative(rival, solver.gazetteer) for rival in found.rivals)
+    used = _repaired(found, solver.gazetteer)
     entry = best.pin.entry if best else -1
     ids = solver.gazetteer.identity(entry)
     return Answer(
@@ -143,26 +144,20 @@ def told(text: Text, found: "Found", solver: "Solver") -> Answer:
         alternatives=alternatives[1:],
         question=question(alternatives),
         parts=parts,
-        left_over=tuple(text.written(part.begin, part.end) for part in found.reading.unknown if not _used(part, best)),
+        left_over=tuple(
+            text.written(part.begin, part.end) for part in found.reading.unknown if not _covers(used, part)
+        ),
         trace=tuple(_trace(text, found, solver.gazetteer)),
     )
-
-
-def _used(part: grammar.Part, best: "Rival | None") -> bool:
-    """Tell whether what no word explained is in the name of the place that was found."""
-    if best is None:
-        return False
-    cores = [one for one in (best.hypothesis.core, best.hypothesis.other) if one]
-    return any(core.begin < part.end and part.begin < core.end for core in cores)
 
 
 def _alternative(rival: "Rival", gazetteer: Gazetteer) -> Alternative:
     place, places = rival.hypothesis.core.place, gazetteer.places
     lon, lat = crs.to_wgs84(np.array([rival.pin.x]), np.array([rival.pin.y]), gazetteer.projected)
-    county, town = places.county[place], places.town[place]
+    county, town = (places.county[place], places.town[place]) if place >= 0 else (-1, -1)
     return Alternative(
         entry_id=gazetteer.identity(rival.pin.entry)[0],
-        kind=places.kind[place],
+        kind=places.kind[place] if place >= 0 else KINDS[gazetteer.entries.kind[rival.pin.entry]],
         name=_named(rival, gazetteer),
         county=places.name[county] if county >= 0 else "",
         town=places.name[town] if town >= 0 else "",
@@ -174,15 +169,17 @@ def _alternative(rival: "Rival", gazetteer: Gazetteer) -> Alternative:
 
 
 def _named(rival: "Rival", gazetteer: Gazetteer) -> str:
-    """Name what was found: 古槐路123号, 水景花园3号楼, 济宁医学院附属医院门诊楼, 金珠路与奎星路."""
+    """Name what was found: 古槐路123号, 水景花园3号楼, 济宁医学院附属医院门诊楼, 金珠路与奎星路, a code itself."""
     one, entry = rival.hypothesis, rival.pin.entry
+    label = gazetteer.entries.names[entry].as_py() if entry >= 0 else ""
+    if rival.pin.level == "code":
+        return label
     name = gazetteer.places.name[one.core.place]
     if one.other:
         return f"{name}与{gazetteer.places.name[one.other.place]}"
     kind = KINDS[gazetteer.entries.kind[entry]] if entry >= 0 else ""
     if kind not in LABELLED:
         return name
-    label = gazetteer.entries.names[entry].as_py()
     return name + label + (_COUNTED.get(kind, "") if label[-1:].isdigit() else "")
 
 
@@ -214,25 +211,52 @@ def question(choices: Sequence[Alternative]) -> Question | None:
 
 
 def _trace(text: Text, found: "Found", gazetteer: Gazetteer) -> list[Step]:
-    best = found.rivals[0].hypothesis if found.rivals else None
-    cores = [one for one in (best.core, best.other) if one] if best else []
-    steps: list[Step] = []
-    for part in found.reading.parts:
-        core = next((one for one in cores if one.begin <= part.begin < one.end), None)
-        if core is None:
-            steps.append(_step(text, part.begin, part.end, f"{part.kind} {part.value}".strip(), "read"))
-        elif part.begin == core.begin or part.begin < core.begin:
-            steps += _repairs(text, core, gazetteer)
-    steps += [
-        step
-        for core in cores
-        if not any(s.begin <= text.origin[core.begin] < s.end for s in steps)
-        for step in _repairs(text, core, gazetteer)
-    ]
+    """Tell how each piece was read, which letters stand for which of the names, and why the others lost."""
+    if not found.rivals:
+        return [_read_so(text, part, gazetteer, -1) for part in found.reading.parts]
+    best = found.rivals[0].hypothesis
+    told = _repaired(found, gazetteer)
+    steps = [step for core in told for step in _repairs(text, core, gazetteer)]
+    rest = (part for part in found.reading.parts if not _covers(told, part))
+    steps += [_read_so(text, part, gazetteer, best.core.place) for part in rest]
+    steps.sort(key=lambda step: step.begin)
     for rival in found.rivals[1:]:
-        why = f"share {rival.share:.3f}, {found.rivals[0].hypothesis.score - rival.hypothesis.score:.1f} letters behind"
+        why = f"share {rival.share:.3f}, {best.score - rival.hypothesis.score:.1f} letters behind"
         steps.append(Step(0, 0, "", f"not {_named(rival, gazetteer)}", why))
     return steps
+
+
+def _repaired(found: "Found", gazetteer: Gazetteer) -> list[Option]:
+    """Give what the names of the place found, and mistyped areas, were taken for."""
+    if not found.rivals:
+        return []
+    best = found.rivals[0].hypothesis
+    cores = [core for core in (best.core, best.other) if core and core.name >= 0]
+    return cores + [_meant(area, best.core.place, gazetteer) for area in found.reading.areas if not area.is_exact]
+
+
+def _covers(options: Sequence[Option], part: grammar.Part) -> bool:
+    return any(option.begin < part.end and part.begin < option.end for option in options)
+
+
+def _meant(area: Mention, place: int, gazetteer: Gazetteer) -> Option:
+    """Give what a mistyped area was taken for: the one that holds the place found, else the likeliest."""
+    return next((option for option in area.options if gazetteer.holds(option.place, place)), area.options[0])
+
+
+def _read_so(text: Text, part: grammar.Part, gazetteer: Gazetteer, place: int) -> Step:
+    """Tell how a piece that is not in the place's own name was read, and what it says of the place."""
+    meant = gazetteer.meanings[part.number] if part.kind == grammar.NAME else ()
+    if not meant:
+        word = text.plain[part.begin : part.end] if part.kind == grammar.NAME else part.value
+        kind = "label" if part.kind == grammar.NAME else part.kind
+        return _step(text, part.begin, part.end, f"{kind} {word}".strip(), "read")
+    one = next((one for one, _ in meant if place >= 0 and gazetteer.holds(one, place)), meant[0][0])
+    kind = gazetteer.places.kind[one]
+    why = "read"
+    if kind in AREAS and place >= 0:
+        why = "holds the place" if gazetteer.holds(one, place) else "does not hold the place"
+    return _step(text, part.begin, part.end, f"{kind} {gazetteer.places.name[one]}", why)
 
 
 def _repairs(text: Text, core: Option, gazetteer: Gazetteer) -> list[Step]:

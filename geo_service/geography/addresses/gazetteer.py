@@ -52,6 +52,7 @@ COLUMNS = {
 NEEDED = ("entry_id", "kind", "name")
 
 _HALF_WIDTH_M = 6.0  # of a road whose width nobody gave
+_MOST_DIGITS = 7  # of a door's number; longer ones are codes
 _MOST_LETTERS = 60  # of a name; longer ones are remarks
 _POINT, _LINES = 0, (1, 5)  # type ids of shapely
 _DEEPEST = 12  # parents above each other; city, county, town, compound, building, gate are 6
@@ -96,7 +97,7 @@ def build(frame: pd.DataFrame, projected: str) -> Gazetteer:
         labels=labels,
         label_keys=keys,
         label_entries=owners,
-        doors=_doors(table, place, len(places)),
+        doors=_doors(table, entries, len(places)),
         codes=_codes(table),
         zone_entry=_zone_entry(table, parent),
     )
@@ -342,8 +343,7 @@ def _above(places: Places, place: int) -> list[str]:
 
 def _labels(table: pd.DataFrame, place: npt.NDArray[np.int32]) -> tuple[dict[str, int], Whole, npt.NDArray[np.int32]]:
     """Give the labels of buildings, gates, parts and oddly numbered doors, and their entries by place and label."""
-    numbered = (table["kind"] == "door") & table["name"].str.isdigit()
-    rows = np.flatnonzero((table["kind"].isin(LABELLED) & ~numbered).to_numpy())
+    rows = np.flatnonzero((table["kind"].isin(LABELLED) & ~_is_numbered(table)).to_numpy())
     names = pa.array(table["name"].iloc[rows], type=pa.string()).dictionary_encode()
     kind = table["kind"].cat.codes.to_numpy().astype(np.int64)[rows]
     # Few labels stand on many rows, so each is written in its one way once.
@@ -358,10 +358,14 @@ def _labels(table: pd.DataFrame, place: npt.NDArray[np.int32]) -> tuple[dict[str
     return labels, keys[order], rows[order].astype(np.int32)
 
 
-def _doors(table: pd.DataFrame, place: npt.NDArray[np.int32], places: int) -> Doors:
-    is_door = ((table["kind"] == "door") & table["name"].str.isdigit()).to_numpy()
-    rows = np.flatnonzero(is_door)
-    number = table["name"].iloc[rows].str[:8].astype("int64").to_numpy().astype(np.int32)
+def _is_numbered(table: pd.DataFrame) -> "pd.Series[bool]":
+    return (table["kind"] == "door") & table["name"].str.isdigit() & (table["name"].str.len() <= _MOST_DIGITS)
+
+
+def _doors(table: pd.DataFrame, entries: Entries, places: int) -> Doors:
+    rows = np.flatnonzero(_is_numbered(table).to_numpy() & np.isfinite(entries.x))  # one that nobody drew tells nothing
+    place = entries.place
+    number = table["name"].iloc[rows].astype("int64").to_numpy().astype(np.int32)
     order = np.lexsort((number, place[rows]))
     begin = np.concatenate([[0], np.cumsum(np.bincount(place[rows], minlength=places))])
     return Doors(begin.astype(np.int64), number[order], rows[order].astype(np.int32))

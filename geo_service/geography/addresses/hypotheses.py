@@ -71,9 +71,10 @@ def _named(reading: Reading, gazetteer: Gazetteer) -> list[Hypothesis]:
     stated = [_stated(mention, gazetteer) for mention in reading.areas]
     found: list[Hypothesis] = []
     if not reading.places:
-        for role, option, extra in _areas(reading, gazetteer):
-            score = extra + _agreement(stated, gazetteer.places, option.place) - _unexplained(reading, option)
-            found.append(Hypothesis(score, role, option, None, -1))
+        for option in (option for mention in reading.areas for option in mention.options):
+            score = worth(option) + AREAS.index(gazetteer.places.kind[option.place])  # the finest that was said
+            score += _agreement(stated, gazetteer.places, option.place) - _unexplained(reading, option)
+            found.append(Hypothesis(score, AREA, option, None, -1))
         return found
     kinds, places = gazetteer.places.kind, gazetteer.places
     for mention in reading.places:
@@ -91,9 +92,11 @@ def _named(reading: Reading, gazetteer: Gazetteer) -> list[Hypothesis]:
     return found
 
 
-def of_code(entry: int, part: Part) -> Hypothesis:
-    """Give the hypothesis that a code of a lamp post or door plate is: exact."""
-    return Hypothesis(2.0 * (part.end - part.begin), SPOT, Option(-1, -1, 1.0, part.begin, part.end), None, entry)
+def of_code(part: Part, gazetteer: Gazetteer) -> Hypothesis:
+    """Give the hypothesis that a code of a lamp post or door plate is: exact, of the place it stands at or of none."""
+    entry = gazetteer.codes[part.value]
+    at = Option(int(gazetteer.entries.place[entry]), -1, 1.0, part.begin, part.end)
+    return Hypothesis(2.0 * (part.end - part.begin), SPOT, at, None, entry)
 
 
 def left_over(reading: Reading, one: Hypothesis) -> int:
@@ -108,21 +111,13 @@ def worth(option: Option) -> float:
 
 
 def _crossings(reading: Reading, gazetteer: Gazetteer) -> Iterator[tuple[Option, Option]]:
-    streets = [mention for mention in reading.places if mention.roles & ROAD]
-    for at, mention in enumerate(streets):
-        for other in streets[at + 1 :]:
+    named = [mention for mention in reading.places if mention.roles & ROAD]
+    for at, mention in enumerate(named):
+        for other in named[at + 1 :]:
             for one in mention.options:
                 for two in other.options:
                     if one.end <= two.begin and gazetteer.crossings(one.place, two.place):
                         yield one, two
-
-
-def _areas(reading: Reading, gazetteer: Gazetteer) -> Iterator[tuple[int, Option, float]]:
-    for mention in reading.areas:
-        for option in mention.options:
-            kind = gazetteer.places.kind[option.place]
-            if kind in AREAS:
-                yield AREA, option, worth(option) + AREAS.index(kind)
 
 
 def _detail(reading: Reading, gazetteer: Gazetteer, option: Option, role: int) -> tuple[int, float]:
@@ -146,12 +141,9 @@ def _wanted(reading: Reading, option: Option) -> Iterator[str]:
     building = reading.first(("building", "dashed", "door", "bare", "group"), option.end)
     if building:
         yield "b" + building.value.partition("-")[0]
-    if "gate" in reading.said and reading.said["gate"].begin >= option.begin:
-        yield (
-            "g" + reading.said["gate"].value.replace("大门", "门")
-            if len(reading.said["gate"].value) > 2
-            else ("g" + reading.said["gate"].value)
-        )
+    gate = reading.said.get("gate")
+    if gate and gate.begin >= option.begin:
+        yield "g" + (gate.value.replace("大门", "门") if len(gate.value) > 2 else gate.value)  # 东大门 is 东门
 
 
 def _door(reading: Reading, gazetteer: Gazetteer, option: Option) -> tuple[int, float]:
@@ -217,13 +209,9 @@ def _agreement(stated: list[_Stated], places: Places, place: int) -> float:
 def _beside(one: Hypothesis, reading: Reading, gazetteer: Gazetteer) -> float:
     """Give what other places in the text explain, when they are near, or contradict."""
     total = 0.0
-    begin, end = one.core.begin, one.other.end if one.other else one.core.end
+    cores = (one.core, one.other) if one.other else (one.core,)
     for mention in reading.places:
-        if (
-            mention.begin < end
-            and begin < mention.end
-            and (not one.other or mention.begin <= one.core.begin or mention.end >= end)
-        ):
+        if any(mention.begin < core.end and core.begin < mention.end for core in cores):
             continue
         best = -_FAR * (mention.end - mention.begin) if mention.is_exact else 0.0
         for option in mention.options:

@@ -108,10 +108,10 @@ class Solver:
         reading = readings.read(plain, self.gazetteer, self.similar)
         code = reading.said.get("code")
         if code:
-            entry = self.gazetteer.codes[code.value]
-            return Found(
-                reading, [Rival(hypotheses.of_code(entry, code), pinpoint.of_entry(entry, self.gazetteer), 1.0)], 1.0
-            )
+            one = hypotheses.of_code(code, self.gazetteer)
+            at = pinpoint.of_entry(one.entry, self.gazetteer)
+            if not math.isnan(at.x):
+                return Found(reading, [Rival(one, at, 1.0)], 1.0)
         ranked = hypotheses.all_of(reading, self.gazetteer, day)
         return self._weighed(reading, ranked, most)
 
@@ -128,11 +128,15 @@ class Solver:
             if len(rivals) >= most or (rivals and share < _LEAST_SHARE):
                 break
             at = pinpoint.pin(one, reading, self.gazetteer)
+            if math.isnan(at.x):  # nobody knows where it is: a row without geometry and with nothing in it
+                continue
             same = next((i for i, r in enumerate(rivals) if math.hypot(r.pin.x - at.x, r.pin.y - at.y) < _SAME_M), -1)
             if same >= 0:
                 rivals[same] = rivals[same]._replace(share=rivals[same].share + share)
             else:
                 rivals.append(Rival(one, at, share))
+        if not rivals:
+            return Found(reading, [], 0.0)
         rivals.sort(key=lambda rival: -rival.share)
         return Found(reading, rivals, _score(reading, rivals[0]))
 

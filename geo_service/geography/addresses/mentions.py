@@ -19,6 +19,11 @@ _BESIDE = 8  # letters of the words beside what is uncovered that are compared a
 _BEHIND = 1.5  # letters of the text less twice the repairs behind the best, beyond which a name is not considered
 _MOST = 12  # names that a piece of text may stand for
 
+# Parts beside what is uncovered that may belong to the same name.
+_JOINABLE = frozenset(
+    (grammar.NAME, grammar.UNKNOWN, "class", "gate", "side", "relation", "crossing", "join", "floor", "bare")
+)
+
 
 class Option(NamedTuple):
     """A place that a mention may mean: by which name, how alike, and text[begin:end] that says so."""
@@ -94,11 +99,6 @@ def _region(parts: Sequence[Part], at: int, gazetteer: Gazetteer) -> tuple[int, 
         end = parts[after].end
         after += 1
     return begin, end
-
-
-_JOINABLE = frozenset(
-    (grammar.NAME, grammar.UNKNOWN, "class", "gate", "side", "relation", "crossing", "join", "floor", "bare")
-)
 
 
 def _is_area(part: Part, gazetteer: Gazetteer) -> bool:

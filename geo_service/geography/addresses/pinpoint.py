@@ -26,12 +26,15 @@ _POINT_M = {"building": 25.0, "gate": 20.0, "part": 40.0, "door": 20.0, "post": 
 _CROSSING_M = 20.0  # half a large crossing
 _ABOUT = 0.15  # of a distance that a caller estimates
 _ACROSS_M = 8.0  # from the middle of a road to the building line, beyond its half width
+_ASIDE_M = 12.0  # from the middle of a crossing or road to where 路北 or 西北角 is
 _NEARBY_M = {
     "附近": 60.0, "旁边": 40.0, "旁": 40.0, "边上": 40.0, "隔壁": 40.0, "路边": 20.0,
     "一带": 100.0, "周边": 80.0, "周围": 80.0,
 }  # fmt: skip
 _FRONT = frozenset(("门口", "大门口", "门前", "前面", "前边", "前", "楼前"))
 _FACING_M = 40.0  # between two buildings that face each other
+_SIDES = 1.8  # of a place's reach: nobody said which of its sides is the front, 90 % lie within (benchmarks/addresses)
+_RIM = 1.4  # of a place's reach: its corners, which something near it may lie beyond
 _RAY_M = 5000.0  # longer than any place
 _OPPOSITE = frozenset(("对面", "斜对面", "正对面", "马路对面", "路对面", "对过", "对门"))
 _FRONT_M = 80.0  # a street farther away is not the one that a gate opens to
@@ -59,7 +62,7 @@ def pin(one: Hypothesis, reading: Reading, gazetteer: Gazetteer) -> Pin:
         return _on_road(one, reading, gazetteer)
     kind = gazetteer.places.kind[place]
     at = of_entry(one.entry, gazetteer) if one.entry >= 0 else None
-    if at is None:
+    if at is None or math.isnan(at.x):  # a building that nobody has drawn is somewhere in its compound
         entry, x, y = gazetteer.places.entry[place], gazetteer.places.x[place], gazetteer.places.y[place]
         at = Pin(x, y, kind, gazetteer.places.radius_m[place], entry)
     if one.role == AREA:
@@ -128,7 +131,8 @@ def _between(one: Hypothesis, street: Street, reading: Reading, gazetteer: Gazet
     share = (number - int(numbers[low])) / (int(numbers[high]) - int(numbers[low]))
     apart = math.hypot(float(x[1] - x[0]), float(y[1] - y[0]))
     if found.line[0] != found.line[1] or abs(float(found.measure_m[1] - found.measure_m[0])) > 3.0 * apart + 100.0:
-        return Pin(float(x[0] + share * (x[1] - x[0])), float(y[0] + share * (y[1] - y[0])), "door_interpolated", apart)
+        px, py = float(x[0] + share * (x[1] - x[0])), float(y[0] + share * (y[1] - y[0]))
+        return Pin(px, py, "door_interpolated", 20.0 + apart)
     measure = float(found.measure_m[0] + share * (found.measure_m[1] - found.measure_m[0]))
     aside = float(found.aside_m[0] + share * (found.aside_m[1] - found.aside_m[0]))
     px, py = streets.at(street, int(found.line[0]), measure, aside)
@@ -163,7 +167,7 @@ def _around(at: Pin, place: int, reading: Reading, gazetteer: Gazetteer) -> Pin:
         which, way = _front(at, outline, gazetteer)
         x, y = way[0].tolist()
         level, least = ("place_offset", 30.0) if which >= 0 else ("nearby", at.uncertainty_m)
-        return Pin(x, y, level, least if outline is None else max(least, at.uncertainty_m), at.entry)
+        return Pin(x, y, level, least if outline is None else max(least, _SIDES * at.uncertainty_m), at.entry)
     if side and at.level in ("compound", "unit", "village", "poi"):
         x, y = _edge(at, outline, side.value)
         return Pin(x, y, "nearby", 40.0 + 0.5 * at.uncertainty_m, at.entry)
@@ -213,7 +217,7 @@ def _opposite(at: Pin, outline: shapely.Geometry | None, gazetteer: Gazetteer) -
     (x, y), (fx, fy) = way.tolist()
     away = math.hypot(fx - x, fy - y)
     share = beyond / max(away, 1.0)
-    own = 0.0 if outline is None else at.uncertainty_m  # it may face another road on another side
+    own = 0.0 if outline is None else _SIDES * at.uncertainty_m
     return Pin(
         fx + (fx - x) * share,
         fy + (fy - y) * share,
@@ -229,9 +233,9 @@ def _nearby(at: Pin, reading: Reading) -> Pin:
     more = _NEARBY_M.get(relation.value, 0.0) if relation else 0.0
     if not more:
         return at
-    # Near a door or crossing is still the door or crossing; near a compound is not in it.
-    level = "nearby" if at.level in ("compound", "unit", "poi", "village", "place_offset") else at.level
-    return Pin(at.x, at.y, level, at.uncertainty_m + more, at.entry)
+    if at.level not in ("compound", "unit", "poi", "village", "place_offset"):
+        return Pin(at.x, at.y, at.level, at.uncertainty_m + more, at.entry)  # near a door is still the door
+    return Pin(at.x, at.y, "nearby", _RIM * at.uncertainty_m + more + 20.0, at.entry)
 
 
 def _beside(at: Pin, reading: Reading) -> Pin:
@@ -239,7 +243,8 @@ def _beside(at: Pin, reading: Reading) -> Pin:
     side = reading.said.get("side")
     if side and at.level in ("crossing", "door", "door_interpolated"):
         angle = math.radians(grammar.DIRECTIONS[side.value])
-        at = Pin(at.x + 15.0 * math.sin(angle), at.y + 15.0 * math.cos(angle), at.level, at.uncertainty_m, at.entry)
+        x, y = at.x + _ASIDE_M * math.sin(angle), at.y + _ASIDE_M * math.cos(angle)
+        at = Pin(x, y, at.level, at.uncertainty_m, at.entry)
     return _nearby(at, reading)
 
 
@@ -258,7 +263,7 @@ def _walked(at: Pin, along: list[Street], offset: grammar.Part, level: str, read
     side = reading.said.get("side")
     if side:
         angle = math.radians(grammar.DIRECTIONS[side.value])
-        x, y = x + 12.0 * math.sin(angle), y + 12.0 * math.cos(angle)
+        x, y = x + _ASIDE_M * math.sin(angle), y + _ASIDE_M * math.cos(angle)
     return Pin(x, y, level, at.uncertainty_m + about, at.entry, way)
 
 
@@ -266,10 +271,7 @@ def shape(at: Pin, street: Street | None) -> shapely.Geometry:
     """Give the area that holds the place with 90 %: a disc, or for an offset the stretch of road and its sides."""
     if at.way is None:
         return shapely.Point(at.x, at.y).buffer(at.uncertainty_m, quad_segs=8)
-    line = shapely.LineString(at.way.path) if len(at.way.path) > 1 else shapely.Point(at.x, at.y)
-    if isinstance(line, shapely.LineString):
-        length = line.length
-        spread = min(at.uncertainty_m, length)
-        line = shapely.ops.substring(line, length - spread, length)
+    length = at.way.line.length
+    line = shapely.ops.substring(at.way.line, max(0.0, length - at.uncertainty_m), length)
     half = street.half_width_m if street and not math.isnan(street.half_width_m) else _WIDTH_M
     return shapely.union(line.buffer(half + _ACROSS_M), shapely.Point(at.x, at.y).buffer(half + _ACROSS_M))

@@ -173,6 +173,14 @@ class Gazetteer:
             taken = values.take(pa.array(np.maximum(which, 0))).cast(pa.string())
             frame[column] = pd.Series(taken.to_pandas().where(which >= 0, "").to_numpy(), dtype="str")
 
+    def holds(self, area: int, place: int) -> bool:
+        """Tell whether an area, or what it became a part of, holds a place; the city holds all."""
+        places = self.places
+        if place < 0:
+            return False
+        within = {places.town[place], places.county[place]} - {-1}
+        return places.kind[area] == "city" or not within.isdisjoint((area, places.successor[area]))
+
     def labelled(self, place: int, label: str) -> int:
         """Give the entry of a place with this label, a letter for its kind and the label itself; -1 where none is."""
         code = self.labels.get(label, -1)

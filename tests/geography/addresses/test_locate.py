@@ -146,11 +146,37 @@ def test_what_nobody_understood_is_kept_and_shown():
 def test_the_trace_tells_every_repair_and_why_the_others_lost():
     steps = SOLVER.locate("微山县两城镇北薄东村").trace
     assert [(step.text, step.what) for step in steps][:3] == [
-        ("微山县", "name"), ("两城镇", "name"), ("北薄东村", "village 北簿东村"),
+        ("微山县", "county 微山县"), ("两城镇", "town 两城镇"), ("北薄东村", "village 北簿东村"),
     ]  # fmt: skip
     assert "薄 -> 簿" in steps[2].why
     assert steps[2].cost > 0.0
     assert any(step.what.startswith("not ") for step in SOLVER.locate("张庄村").trace)
+
+
+def test_the_trace_tells_what_a_mistyped_or_wrong_area_says_of_the_place():
+    mistyped = SOLVER.locate("任成区古槐路121号")
+    assert mistyped.left_over == ()
+    assert (mistyped.trace[0].text, mistyped.trace[0].what) == ("任成区", "county 任城区")
+    assert "成 -> 城 sounds alike" in mistyped.trace[0].why
+    wrong = SOLVER.locate("金乡县古槐路121号")
+    assert (wrong.trace[0].what, wrong.trace[0].why) == ("county 金乡县", "does not hold the place")
+
+
+def test_a_code_is_itself_and_nothing_else():
+    answer = SOLVER.locate("灯杆RC-0012345")
+    assert (answer.name, answer.county, answer.town) == ("RC-0012345", "", "")
+    assert [step.what for step in answer.trace] == ["class 灯杆", "code RC-0012345"]
+
+
+def test_what_nobody_has_drawn_is_as_near_as_what_it_lies_in():
+    rows = jining.ROWS + "    B9  building  9  SJ  -\n    D9  door  999  GHL  -\n    LQ9  plate  RC-9999999  -  -\n"
+    solver = jining.solver(rows)
+    building = solver.locate("水景花园9号楼")
+    assert (building.level, building.entry_id) == ("compound", "SJ")
+    assert solver.locate("古槐路999号").level == "road"
+    assert solver.locate("门牌RC-9999999").level == "none"
+    nowhere = jining.solver("C city 济宁市 - -\nV village 无图村 C -\n")
+    assert nowhere.locate("无图村").level == "none"
 
 
 def test_a_place_knows_which_zone_it_is():
