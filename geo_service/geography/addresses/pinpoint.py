@@ -33,7 +33,7 @@ _NEARBY_M = {
 }  # fmt: skip
 _FRONT = frozenset(("门口", "大门口", "门前", "前面", "前边", "前", "楼前"))
 _FACING_M = 40.0  # between two buildings that face each other
-_SIDES = 1.8  # of a place's reach: nobody said which of its sides is the front, 90 % lie within (benchmarks/addresses)
+_SIDES = 2.4  # of a place's reach: nobody said which of its sides is the front, 90 % lie within (benchmarks/addresses)
 _RIM = 1.4  # of a place's reach: its corners, which something near it may lie beyond
 _RAY_M = 5000.0  # longer than any place
 _OPPOSITE = frozenset(("对面", "斜对面", "正对面", "马路对面", "路对面", "对过", "对门"))
