@@ -1,4 +1,5 @@
 import csv
+from pathlib import Path
 
 import ahocorasick
 import pytest
@@ -6,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geo_service.geography.addresses import grammar, normalise
-from tests.conftest import SHARED
 
 NOTHING = ahocorasick.Automaton()
 
@@ -49,11 +49,8 @@ def test_parts_cover_the_text_without_gaps(text: str):
     assert all(part.begin < part.end for part in parts)
 
 
-def test_every_taipei_text_is_read_and_most_are_understood():
-    path = SHARED / "crime" / "taipei" / "taipei_all_cases.csv"
-    if not path.exists():
-        pytest.skip("../shared/data/crime/taipei is not there")
-    with path.open(encoding="utf-8-sig") as file:
+def test_every_taipei_text_is_read_and_most_are_understood(shared_data: Path):
+    with (shared_data / "crime" / "taipei" / "taipei_all_cases.csv").open(encoding="utf-8-sig") as file:
         texts = [row["發生地點"] for row in csv.DictReader(file)]
     whole = [all(kind != grammar.UNKNOWN for kind, _ in understood(text)) for text in texts]
     share = sum(whole) / len(whole)
