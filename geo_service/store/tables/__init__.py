@@ -1,0 +1,32 @@
+"""Every table of the store.  Each table and column carries a comment, so that a plain SQL client can be understood.
+
+The migrations make the tables; a test holds that their sum equals these pages.  Times are UTC, coordinates WGS 84.
+Nothing here describes a person.
+"""
+
+from geo_service.store.tables.base import metadata
+from geo_service.store.tables.counts import alerts, cell_levels, cell_months, zone_levels, zone_months
+from geo_service.store.tables.incidents import decisions, incidents, rejected, reviews, source_evidence
+from geo_service.store.tables.keeping import feeds, meta, revisions
+from geo_service.store.tables.places import aliases, gazetteer, gazetteer_versions, zones
+
+__all__ = [
+    "alerts",
+    "aliases",
+    "cell_levels",
+    "cell_months",
+    "decisions",
+    "feeds",
+    "gazetteer",
+    "gazetteer_versions",
+    "incidents",
+    "meta",
+    "metadata",
+    "rejected",
+    "reviews",
+    "revisions",
+    "source_evidence",
+    "zone_levels",
+    "zone_months",
+    "zones",
+]
