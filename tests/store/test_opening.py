@@ -15,13 +15,13 @@ from tests.conftest import address
 
 CHECKS = sa.text(
     "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint "
-    "WHERE contype IN ('c', 'p', 'u', 'f') AND connamespace = 'public'::regnamespace "
+    "WHERE contype IN ('c', 'p', 'u', 'f') AND connamespace IN ('public'::regnamespace, 'staff'::regnamespace) "
     "AND conrelid::regclass::text NOT IN ('spatial_ref_sys', 'alembic_version') ORDER BY 1, 2"
 )
 UNCOMMENTED = sa.text(
     "SELECT c.relname, a.attname FROM pg_class c "
     "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 "
-    "WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace "
+    "WHERE c.relkind = 'r' AND c.relnamespace IN ('public'::regnamespace, 'staff'::regnamespace) "
     "AND c.relname NOT IN ('spatial_ref_sys', 'alembic_version') AND NOT a.attisdropped "
     "AND coalesce(col_description(c.oid, a.attnum), '') = ''"
 )
@@ -44,12 +44,14 @@ def differences(database: sa.Engine, metadata: sa.MetaData) -> list[object]:
     """What alembic would have to do to make the database like the page."""
     with database.connect() as connection:
         ours = {"alembic_version", "spatial_ref_sys"}
+        schemas = {None, tables.STAFF_SCHEMA}
         context = MigrationContext.configure(
             connection,
             opts={
                 "compare_type": True,
                 "compare_server_default": True,
-                "include_name": lambda name, kind, _: kind != "table" or name not in ours,
+                "include_schemas": True,
+                "include_name": lambda name, kind, _: name in schemas if kind == "schema" else name not in ours,
             },
         )
         return list(compare_metadata(context, metadata))
@@ -87,6 +89,7 @@ def test_a_planted_difference_is_found(database: sa.Engine, fault: str):
 def test_checks_and_keys_equal_those_of_the_page(database: sa.Engine, bare: sa.Engine):
     with bare.begin() as connection:
         connection.execute(sa.text("CREATE EXTENSION postgis"))
+        connection.execute(sa.text(f"CREATE SCHEMA {tables.STAFF_SCHEMA}"))
         tables.metadata.create_all(connection)
         wanted = connection.execute(CHECKS).all()
     with database.connect() as connection:
@@ -98,7 +101,9 @@ def test_every_table_and_column_says_what_it_is(database: sa.Engine):
     with database.begin() as connection:
         assert connection.execute(UNCOMMENTED).all() == []
         there = sa.inspect(connection)
-        assert all(there.get_table_comment(table.name)["text"] for table in tables.metadata.sorted_tables)
+        assert all(
+            there.get_table_comment(table.name, schema=table.schema)["text"] for table in tables.metadata.sorted_tables
+        )
         connection.execute(sa.text("CREATE TABLE planted (dumb int)"))
         assert connection.execute(UNCOMMENTED).all() == [("planted", "dumb")]
 
@@ -138,8 +143,17 @@ def test_migrations_are_named_by_when_they_may_run():
     assert [name for name in names if not name.startswith(("pre_", "post_"))] == []
 
 
+@pytest.mark.parametrize("table", ["duties", "addresses"])
+def test_nobody_but_the_owner_may_look_into_the_staff_room(database: sa.Engine, table: str):
+    with database.connect() as connection:
+        connection.execute(sa.text("SET ROLE pg_monitor"))
+        with pytest.raises(exc.ProgrammingError, match="permission denied for schema"):
+            connection.execute(sa.text(f"SELECT * FROM {tables.STAFF_SCHEMA}.{table}"))
+
+
 def test_an_older_schema_says_what_to_do(bare: sa.Engine):
-    with pytest.raises(StoreFailed, match=r"2 migrations behind .* geo-service migrate"):
+    number = len(list((Path(opening.__file__).parent / "migrations" / "versions").glob("p*_*.py")))
+    with pytest.raises(StoreFailed, match=rf"{number} migrations behind .* geo-service migrate"):
         opening.check(bare)
 
 

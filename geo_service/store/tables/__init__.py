@@ -7,19 +7,25 @@ Nothing here describes a person.
 from geo_service.store.tables.base import metadata
 from geo_service.store.tables.counts import alerts, cell_levels, cell_months, zone_levels, zone_months
 from geo_service.store.tables.incidents import decisions, incidents, rejected, reviews, source_evidence
+from geo_service.store.tables.jurisdictions import STAFF_SCHEMA, addresses, areas, duties, memberships
 from geo_service.store.tables.keeping import feeds, meta, revisions
 from geo_service.store.tables.places import aliases, gazetteer, gazetteer_versions, zones
 
 __all__ = [
+    "STAFF_SCHEMA",
+    "addresses",
     "alerts",
     "aliases",
+    "areas",
     "cell_levels",
     "cell_months",
     "decisions",
+    "duties",
     "feeds",
     "gazetteer",
     "gazetteer_versions",
     "incidents",
+    "memberships",
     "meta",
     "metadata",
     "rejected",
