@@ -18,7 +18,7 @@ from geo_service.feeds.sources import Source
 from geo_service.geography.zones import Zones
 from geo_service.maps import layers
 from geo_service.service import Service
-from geo_service.store import decisions, gazetteers, news, reading, reviews, writing
+from geo_service.store import decisions, gazetteers, history, news, reading, reviews, triages, writing
 from geo_service.store.gazetteers import Signature
 
 _Systems = Mapping[str, Mapping[str, object]]
@@ -34,11 +34,10 @@ def load_zones(service: Service, zones: Zones) -> intake.Summary:
     now = service.now()
     with writing.lease(service.engine) as connection:
         writing.replace_zones(connection, zones, now=now)
-        known = intake.Known(
-            _zones(service, connection), service.rules, reading.known_incidents(connection, None, None)
-        )
-        found = intake.restate(known)
-        writing.record(connection, found, feed=None, cursor=None, now=now, replace=True)
+        stored = reading.known_incidents(connection, None, None)
+        closed = history.closed(connection, service.month(now))
+        found = intake.restate(intake.Known(_zones(service, connection), service.rules, stored, closed=closed))
+        writing.record(connection, found, feed=None, cursor=None, now=now, replace="boundaries")
     return found.summary
 
 
@@ -56,11 +55,17 @@ def apply_decisions(service: Service) -> int:
     now = service.now()
     with writing.lease(service.engine) as connection:
         decided = decisions.pending(connection)
-        if decided:
-            decisions.bring_into_force(connection, decided, now)
-            keys = pd.concat([reviews.waiting(connection), decisions.touched(connection, decided)]).drop_duplicates()
-            found = _locate_again(service, connection, keys, now)
-            decisions.applied(connection, decided, int(str(found.summary["moved"])), now)
+        looked_at = decisions.looked_at(decided)
+        if len(looked_at):
+            _triage(service, connection, looked_at, now)
+        about_places = [decision for decision in decided if decision["kind"] != "triage"]
+        moved = 0
+        if about_places:
+            decisions.bring_into_force(connection, about_places, now)
+            touched = decisions.touched(connection, about_places)
+            keys = pd.concat([reviews.waiting(connection), touched]).drop_duplicates()
+            moved = int(str(_locate_again(service, connection, keys, now).summary["moved"]))
+        decisions.applied(connection, decided, moved, now)
     return len(decided)
 
 
@@ -121,8 +126,8 @@ def _take_in(
     service: Service, connection: sqlalchemy.Connection, feed: Feed, rows: pd.DataFrame, cursor: str | None
 ) -> intake.Summary:
     now = service.now()
-    asked = intake.asks(rows, feed, now)
-    found = intake.digest(rows, feed, _known(service, connection, asked), now)
+    asked = intake.asks(rows, feed, now, service.rules)
+    found = intake.digest(rows, feed, _known(service, connection, asked, now), now)
     writing.record(connection, found, feed=feed.id, cursor=cursor, now=now)
     alarms = [system["alarm"] for system in cast("_Systems", found.summary.get("systems", {})).values()]
     if found.witnesses is not None:
@@ -137,20 +142,30 @@ def _take_in(
 def _locate_again(
     service: Service, connection: sqlalchemy.Connection, keys: pd.DataFrame, now: datetime
 ) -> intake.Found:
-    known = _known(service, connection, intake.Asks(keys, ()))
+    known = _known(service, connection, intake.Asks(keys, ()), now)
     systems = {feed.id: feed.system for feed in service.feeds}
     found = intake.relocate(reading.whole_incidents(connection, keys), systems, known)
     writing.record(connection, found, feed=None, cursor=None, now=now)
     return found
 
 
-def _known(service: Service, connection: sqlalchemy.Connection, asked: intake.Asks) -> intake.Known:
+def _triage(service: Service, connection: sqlalchemy.Connection, keys: pd.DataFrame, now: datetime) -> intake.Found:
+    known = _known(service, connection, intake.Asks(keys, ()), now)
+    feeds = {feed.id: feed for feed in service.feeds}
+    found = intake.retriage(reading.whole_incidents(connection, keys), feeds, known)
+    writing.record(connection, found, feed=None, cursor=None, now=now)
+    return found
+
+
+def _known(service: Service, connection: sqlalchemy.Connection, asked: intake.Asks, now: datetime) -> intake.Known:
     return intake.Known(
         zones=_zones(service, connection),
         rules=service.rules,
         incidents=reading.known_incidents(connection, asked.keys, asked.months),
         solver=service.solver(connection),
         corrections=decisions.corrections(connection, asked.keys),
+        verdicts=triages.verdicts(connection, asked.keys),
+        closed=history.closed(connection, service.month(now)),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import sqlalchemy
 
@@ -113,6 +114,10 @@ class Service:
     def now(self) -> datetime:
         """The one clock."""
         return datetime.now(UTC)
+
+    def month(self, moment: datetime) -> str:
+        """Give the city's calendar month of a moment, "YYYY-MM"."""
+        return f"{moment.astimezone(ZoneInfo(self.settings.time_zone)):%Y-%m}"
 
     def close(self) -> None:
         """Let the database go; a private one stops."""

@@ -16,15 +16,16 @@ from geo_service.geography import zones as zone_geometry
 LEVEL_KEY = ("zone_kind", "zone_id", "month")
 CELL_LEVEL_KEY = ("h3", "resolution", "month")
 ALERT_KEY = ("zone_kind", "zone_id", "month", "kind")
-_KINDS = ("critical_black", "critical_red", "enter_black", "enter_red")
+
+Places = Mapping[str, zone_geometry.Zones]
 
 
-def levels(zone_months: pd.DataFrame, city: rules.Rules) -> pd.DataFrame:
-    """Give the level of every zone and month that has counted incidents.
+def levels(zone_months: pd.DataFrame, city: rules.Rules, places: Places) -> pd.DataFrame:
+    """Give the level of every zone and month that has counted incidents, by the thresholds of its kind and class.
 
     `zone_months` as counts.tally gives it.  Columns zone_kind, zone_id, month, count (> 0), level.
     """
-    return _levels(zone_months, counts.ZONE_ORDER[:-1], city)
+    return _levels(zone_months, counts.ZONE_ORDER[:-1], city, places)
 
 
 def cell_levels(cell_months: pd.DataFrame, city: rules.Rules) -> pd.DataFrame:
@@ -38,7 +39,7 @@ def cell_levels(cell_months: pd.DataFrame, city: rules.Rules) -> pd.DataFrame:
     return _levels(cell_months.iloc[at_resolution], counts.CELL_ORDER[:-1], city)
 
 
-def every_month(found: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones], months: Sequence[str]) -> pd.DataFrame:
+def every_month(found: pd.DataFrame, zones: Places, months: Sequence[str]) -> pd.DataFrame:
     """Widen levels to every zone and month, zeros too.  Columns as `levels`; in the order of month, kind and zone."""
     kinds, size = sorted(zones), sum(len(place) for place in zones.values())
     count, level = np.zeros((len(months), size), dtype=np.int64), np.zeros((len(months), size), dtype=np.int8)
@@ -60,7 +61,7 @@ def every_month(found: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones], m
 
 
 def alerts(
-    incidents: pd.DataFrame, kinds: Sequence[str], city: rules.Rules, moved: pd.DataFrame | None = None
+    incidents: pd.DataFrame, places: Places, city: rules.Rules, moved: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """Find the moments at which places became critical, red or black; with `moved`, only where one of these lies.
 
@@ -69,15 +70,16 @@ def alerts(
     count. Each kind stands once per place and month.
     """
     month_rules = {month: city.levels_at(month) for month in incidents["month"].unique()}
-    coloured = counted_mask(incidents, month_rules)
+    alerting = {month: rule for month, rule in month_rules.items() if rule.alerts}
+    coloured = counted_mask(incidents, alerting)
     month = keys.coded(incidents["month"])
     called, at = np.unique(incidents["called_at"].dt.as_unit("us").astype("int64").to_numpy(), return_inverse=True)
     time = keys.Coded(at, pd.Index(called))
     calls = [
         {**part, "month": month.of(rows), "at": time.of(rows)}
-        for rows, part in counts.by_zone(incidents, kinds, city.placing, moved, coloured)
+        for rows, part in counts.by_zone(incidents, sorted(places), city.placing, moved, coloured)
     ]
-    return _moments(calls, month_rules) if calls else _no_alerts()
+    return _moments(calls, month_rules, places) if calls else _no_alerts()
 
 
 def first_calls(incidents: pd.DataFrame, city: rules.Rules) -> pd.DataFrame:
@@ -85,6 +87,41 @@ def first_calls(incidents: pd.DataFrame, city: rules.Rules) -> pd.DataFrame:
     needed = ["called_at", "month", "category", *incident_rows.ID_COLUMN.values()]
     coloured = counted_mask(incidents, {month: city.levels_at(month) for month in incidents["month"].unique()})
     return incidents[needed].iloc[np.flatnonzero(coloured)].reset_index(drop=True)
+
+
+def standing(incidents: pd.DataFrame, city: rules.Rules) -> pd.DataFrame:
+    """Keep the incidents that stand: not those a person found invalid, nor what the month's rule does not count yet.
+
+    That is what nobody has confirmed where the rule waits for triage, and what was never filed where filing decides.
+    """
+    out = (incidents["triage"] == incident_rows.INVALID).to_numpy(dtype=bool, copy=True)
+    month = keys.coded(incidents["month"])
+    waits, filed = (
+        np.append([test(city.levels_at(m)) for m in month.distinct], False).astype(bool)[month.code]
+        for test in (lambda rule: rule.counts == rules.TRIAGED, lambda rule: rule.basis == "filing")
+    )
+    if waits.any():
+        out |= waits & (incidents["triage"] != incident_rows.CONFIRMED).to_numpy(dtype=bool)
+    if filed.any():
+        out |= filed & incidents["filed_at"].isna().to_numpy()
+    return incidents[~out] if out.any() else incidents
+
+
+def thresholds(where: pd.DataFrame, month_rules: Mapping[str, rules.Levels], places: Places) -> keys.Numbers:
+    """Give yellow, orange, red and black of each row (zone_kind, zone_id, month), by the class of its zone: (n, 4)."""
+    month, kind = keys.coded(where["month"]), keys.coded(where["zone_kind"])
+    common = np.array([month_rules[m].thresholds() for m in month.distinct], dtype=np.int64).reshape(-1, 4)
+    found = common[month.code]
+    if not any(rule.special for rule in month_rules.values()):
+        return found
+    for at, kind_name in enumerate(kind.distinct):
+        these = np.flatnonzero(kind.code == at)
+        zones = places[kind_name]
+        code, classes = pd.factorize(np.append(zones.classes, ""))
+        which = code[pd.Index(zones.ids).get_indexer(pd.Index(where["zone_id"].iloc[these]))]  # -1: the last, ""
+        by_class = np.array([[month_rules[m].thresholds(kind_name, str(c)) for c in classes] for m in month.distinct])
+        found[these] = by_class[month.code[these], which]
+    return found
 
 
 def months_between(first: str, last: str) -> list[str]:
@@ -106,7 +143,9 @@ def counted_mask(rows: pd.DataFrame, month_rules: Mapping[str, rules.Levels]) ->
     return colours[month.code, category.code]
 
 
-def _levels(tallied: pd.DataFrame, order: Sequence[str], city: rules.Rules) -> pd.DataFrame:
+def _levels(
+    tallied: pd.DataFrame, order: Sequence[str], city: rules.Rules, places: Places | None = None
+) -> pd.DataFrame:
     month_rules = {month: city.levels_at(month) for month in tallied["month"].unique()}
     counted = np.flatnonzero(counted_mask(tallied, month_rules))  # positions: a mask takes 4 times as long on text
     found = counts.summed(tallied.iloc[counted], order)
@@ -115,25 +154,30 @@ def _levels(tallied: pd.DataFrame, order: Sequence[str], city: rules.Rules) -> p
     for rule in set(month_rules.values()):
         here = np.array([month_rules[m] == rule for m in month.distinct], dtype=bool)[month.code]
         level[here] = rule.of(count[here])
+    if places is not None and any(rule.special for rule in month_rules.values()):
+        level = (thresholds(found, month_rules, places) <= count[:, np.newaxis]).sum(axis=1).astype(np.int8)
     return found.assign(level=level)
 
 
-def _moments(calls: Sequence[Mapping[str, keys.Coded]], month_rules: Mapping[str, rules.Levels]) -> pd.DataFrame:
+def _moments(
+    calls: Sequence[Mapping[str, keys.Coded]], month_rules: Mapping[str, rules.Levels], places: Places
+) -> pd.DataFrame:
     """Give the moments of calls (zone_kind, zone_id, month, at of each; one after another kind), in order of the key.
 
     A moment is the time of a place's n-th call: calls of the same time need no order among them.
     """
     call = np.concatenate([np.sort(keys.numbered(columns)) for columns in calls])
-    months, times = calls[0]["month"].distinct, calls[0]["at"].distinct
-    place, first, size = np.unique(call // max(1, len(times)), return_index=True, return_counts=True)
-    counts_of = {month: month_rules[month].alert_counts() for month in months}
-    asked = np.array([[counts_of[month][kind] for kind in _KINDS] for month in months], dtype=np.int64)
-    wanted = asked.reshape(-1, len(_KINDS))[place % max(1, len(months))]
+    times = calls[0]["at"].distinct
+    _, first, size = np.unique(call // max(1, len(times)), return_index=True, return_counts=True)
+    where = pd.DataFrame(keys.values_of(calls[0], call[first])).drop(columns="at")
+    limits = thresholds(where, month_rules, places)
+    wanted = np.column_stack([limits[:, 3] - 1, limits[:, 2] - 1, limits[:, 3], limits[:, 2]])  # as rules.MOMENTS
     which, kind = np.nonzero(wanted <= size[:, np.newaxis])
     count = wanted[which, kind]
     values = keys.values_of(calls[0], call[first[which] + count - 1])
     at = pd.to_datetime(values.pop("at"), unit="us", utc=True).as_unit("us")
-    return pd.DataFrame({**values, "kind": pd.array(_KINDS, dtype="str").take(kind), "at": at, "count": count})
+    kinds = pd.array(rules.MOMENTS, dtype="str").take(kind)
+    return pd.DataFrame({**values, "kind": kinds, "at": at, "count": count})
 
 
 def _no_alerts() -> pd.DataFrame:

@@ -16,7 +16,8 @@ from geo_service.errors import BadRule, UndeclaredCRS
 from geo_service.geography import crs
 
 _CANONICAL = (
-    "id", "called_at", "occurred_from", "occurred_to", "occurred_date", "occurred_window", "updated_at", "place",
+    "id", "called_at", "occurred_from", "occurred_to", "occurred_date", "occurred_window", "filed_at", "updated_at",
+    "place",
     "category", "retyped", "lon", "lat", "unit",
 )  # fmt: skip
 _DIRECTIVES = "YmdHMSfzZKyjbBp"
@@ -158,7 +159,7 @@ def _formats(time: Mapping[str, object], where: str) -> dict[str, str]:
         raise BadRule(f"{where} [time]: unknown key {', '.join(sorted(unknown))}")
     default = cast(str, time.get("format", "iso"))
     own = cast(Mapping[str, str], time.get("formats", {}))
-    names = ("called_at", "occurred_from", "occurred_to", "occurred_date", "updated_at")
+    names = ("called_at", "occurred_from", "occurred_to", "occurred_date", "filed_at", "updated_at")
     formats = {name: own.get(name, default) for name in names}
     for name, layout in formats.items():
         _check_format(layout, f"{where} [time] format of {name}")

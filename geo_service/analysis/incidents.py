@@ -13,7 +13,7 @@ place text says is the work of whereabouts.py, and WORKING_COLUMNS are what it n
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
@@ -24,7 +24,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 
-from geo_service.analysis import rules
+from geo_service.analysis import keys, rules
 from geo_service.analysis.doubts import Doubts
 from geo_service.analysis.feed import Feed
 from geo_service.geography import crs
@@ -38,15 +38,16 @@ WHEREABOUTS_COLUMNS = (
 )  # fmt: skip
 NUMBER_COLUMNS = ("lon", "lat", "source_lon", "source_lat", "uncertainty_m", "confidence")
 INCIDENT_COLUMNS = (
-    "feed", "incident_id", "called_at", "occurred_from", "occurred_to", "updated_at", "place", "category",
+    "feed", "incident_id", "called_at", "occurred_from", "occurred_to", "filed_at", "updated_at", "place", "category",
     "source_category", "lon", "lat", *WHEREABOUTS_COLUMNS, "month", "community_id", "unit_id", "patrol_zone_id", "cell",
-    "placed", "digest",
+    "placed", "triage", "digest",
 )  # fmt: skip
 # While texts are looked at: the system of the row's coordinates, and why they are no good, "" where they are.
 WORKING_COLUMNS = ("system", "doubt")
 REJECTED_COLUMNS = ("feed", "source", "row", "incident_id", "reason", "detail", "fields")
 ID_COLUMN = {"communities": "community_id", "units": "unit_id", "patrol_zones": "patrol_zone_id"}
-TIME_COLUMNS = ("called_at", "occurred_from", "occurred_to", "updated_at")
+TIME_COLUMNS = ("called_at", "occurred_from", "occurred_to", "filed_at", "updated_at")
+CONFIRMED, INVALID = "confirmed", "invalid"  # triage: what a person found; "" while nobody has looked
 
 _DOUBTED = ("bad_coordinates", "axes_swapped", "unknown_system")  # why a position is not believed
 
@@ -94,13 +95,16 @@ def empty_incidents() -> pd.DataFrame:
     return frame.astype(dict.fromkeys(NUMBER_COLUMNS, "float64"))
 
 
-def read(rows: pd.DataFrame, feed: Feed, now: datetime | None, *, by_text: bool = False) -> Read:
+def read(
+    rows: pd.DataFrame, feed: Feed, now: datetime | None, *, by_text: bool = False, city: rules.Rules | None = None
+) -> Read:
     """Read a batch of raw rows.
 
     `rows` holds one text column for each of ``feed.columns_taken`` (missing is ""), `_source` and `_row`, and may hold
     `_broken` (why the row could not be cut into fields).  With `now` (aware), calls later than it are Rejected.
     Every row comes out exactly once: as an incident or as Rejected.  Whether the feed file is wrong, not its rows, is
-    left to the caller (doubts.check).  With `by_text`, because somebody can locate texts, a row that has a place text
+    left to the caller (doubts.check).  The month is that of the call, unless the rules of a `city` go by another time.
+    With `by_text`, because somebody can locate texts, a row that has a place text
     but impossible coordinates waits instead of being Rejected, and incidents have WORKING_COLUMNS too.
     """
     rows = rows.reset_index(drop=True)
@@ -108,29 +112,26 @@ def read(rows: pd.DataFrame, feed: Feed, now: datetime | None, *, by_text: bool 
     incident_id = _identities(rows, feed, refusals)
     times, timed = _times(rows, feed, now, refusals)
     at = _positions(rows, feed, refusals)
-    place = joined(rows, feed.columns.get("place", ()), " ")
-    place = place.mask(place.isin(feed.unknown_places), "")
+    place = _place(rows, feed)
     exchanged = refusals.reason == "axes_swapped"
     doubt = refusals.lift(_DOUBTED, place != "") if by_text else np.full(len(rows), "", dtype=object)
     at = _waiting_too(at, doubt != "") if by_text else at
-    source_category = joined(rows, feed.columns["category"], " ")
-    if "retyped" in feed.columns:
-        retyped = joined(rows, feed.columns["retyped"], " ")
-        source_category = retyped.where(retyped != "", source_category)
+    source_category = _source_category(rows, feed)
     local = times["called_at"].dt.tz_convert(feed.city_zone)
     found = {
         "feed": spelled([feed.id], np.zeros(len(rows), dtype=np.int64)),
         "incident_id": incident_id,
         **times,
         "place": place,
-        "category": _categories(source_category, local, feed),
+        "category": categories(source_category, local, feed),
         "source_category": source_category,
         "lon": at.lon,
         "lat": at.lat,
         **_whereabouts(at),
-        "month": months(local),
+        "month": _month(times, local, city, feed),
         **dict.fromkeys((*ID_COLUMN.values(), "cell", "digest"), spelled([""], np.full(len(rows), -1))),
         "placed": spelled(["outside", "waiting"], at.waiting.astype(np.int64)),
+        "triage": spelled([""], np.zeros(len(rows), dtype=np.int64)),
     }
     frame, good = pd.DataFrame(found)[list(INCIDENT_COLUMNS)], refusals.reason == ""
     if by_text:
@@ -140,6 +141,19 @@ def read(rows: pd.DataFrame, feed: Feed, now: datetime | None, *, by_text: bool 
     kept = frame if good.all() else frame[good].reset_index(drop=True)
     doubted = int((kept["doubt"] != "").sum()) if by_text else 0
     return Read(kept, _rejected(rows, feed, incident_id, refusals), timed + at.doubts, doubted)
+
+
+def _place(rows: pd.DataFrame, feed: Feed) -> Texts:
+    place = joined(rows, feed.columns.get("place", ()), " ")
+    return place.mask(place.isin(feed.unknown_places), "")
+
+
+def _source_category(rows: pd.DataFrame, feed: Feed) -> Texts:
+    source_category = joined(rows, feed.columns["category"], " ")
+    if "retyped" not in feed.columns:
+        return source_category
+    retyped = joined(rows, feed.columns["retyped"], " ")
+    return retyped.where(retyped != "", source_category)
 
 
 def _identities(rows: pd.DataFrame, feed: Feed, refusals: "Refusals") -> Texts:
@@ -195,6 +209,24 @@ def months(local: "pd.Series[pd.Timestamp]") -> Texts:
     number = (local.dt.year * 12 + (local.dt.month - 1)).to_numpy(dtype="float64", na_value=np.nan)
     code, distinct = pd.factorize(number)
     return spelled([f"{int(n) // 12:04d}-{int(n) % 12 + 1:02d}" for n in distinct.tolist()], code)
+
+
+def _month(
+    times: Mapping[str, "pd.Series[pd.Timestamp]"],
+    local: "pd.Series[pd.Timestamp]",
+    city: rules.Rules | None,
+    feed: Feed,
+) -> Texts:
+    """Give the month of each incident: of its call, or of the time that the rule of that month goes by."""
+    called = months(local)
+    basis = keys.coded(called)
+    names = [city.levels_at(month).basis if city else rules.BASES[0] for month in basis.distinct]
+    for other, column in (("occurrence", "occurred_from"), ("filing", "filed_at")):
+        if other in names:
+            goes_by = np.append(np.array([name == other for name in names]), False)[basis.code]
+            then = months(times[column].dt.tz_convert(feed.city_zone))
+            called = called.mask(goes_by & then.notna().to_numpy(), then)
+    return called
 
 
 class Refusals:
@@ -253,7 +285,7 @@ def _rejected(rows: pd.DataFrame, feed: Feed, incident_id: Texts, refusals: Refu
     )
 
 
-def _categories(code: Texts, local: "pd.Series[pd.Timestamp]", feed: Feed) -> Texts:
+def categories(code: Texts, local: "pd.Series[pd.Timestamp]", feed: Feed) -> Texts:
     """Map each source code to the canonical category of the entry in force on the (city-local) day of the call."""
     which, distinct = pd.factorize(code)
     names = [rules.UNMAPPED, *sorted({name for entry in feed.categories for name in entry.prefixes.values()})]

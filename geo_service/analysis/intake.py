@@ -16,7 +16,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from geo_service.analysis import corrections as person
-from geo_service.analysis import counts, early_warnings, rules, totals, versions, whereabouts, witnesses
+from geo_service.analysis import (
+    counts,
+    early_warnings,
+    restatement,
+    rules,
+    totals,
+    triage,
+    versions,
+    whereabouts,
+    witnesses,
+)  # fmt: skip
 from geo_service.analysis import incidents as incident_rows
 from geo_service.analysis.doubts import Doubts
 from geo_service.analysis.feed import Feed
@@ -27,7 +37,10 @@ if TYPE_CHECKING:
     from geo_service.geography.addresses.locate import Solver
 
 _NEAR_DEG = 0.5  # a point this far from every zone is not of this city; about 50 km
-_COUNTED = ["feed", "incident_id", "called_at", "month", "category", *incident_rows.ID_COLUMN.values(), "lon", "lat"]
+_COUNTED = [
+    "feed", "incident_id", "called_at", "filed_at", "month", "category", "triage", *incident_rows.ID_COLUMN.values(),
+    "lon", "lat",
+]  # fmt: skip
 _ID = ["feed", "incident_id"]
 KNOWN_COLUMNS = (*_COUNTED, "digest", "updated_at")  # of stored incidents, unless they are to be restated
 
@@ -40,7 +53,8 @@ class Known:
 
     `incidents` are the stored ones that matter: of every month the batch touches, and the former versions of its
     rows; KNOWN_COLUMNS of them, all columns for `restate`.  With a `solver` place texts are located; `corrections` of
-    people hold whatever it says.
+    people hold whatever it says, and so do their `verdicts` (triage.TRIAGE_COLUMNS) on calls.  `closed` is the last
+    month that has ended and was on record ("YYYY-MM"; "" none): what changes there is restated.
     """
 
     zones: Mapping[str, zone_geometry.Zones]
@@ -48,6 +62,8 @@ class Known:
     incidents: pd.DataFrame = field(default_factory=incident_rows.empty_incidents)
     solver: "Solver | None" = None
     corrections: pd.DataFrame = field(default_factory=person.empty_corrections)
+    verdicts: pd.DataFrame = field(default_factory=triage.none)
+    closed: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,15 +71,17 @@ class Found:
     """What follows from a batch.
 
     `incidents`: new or changed ones, whole rows.  `reviews`: those of them that a person should look at
-    (whereabouts.REVIEW_COLUMNS).  `zone_months`, `levels`, `cell_months`, `cell_levels`: each row
-    replaces what stood under its key; count 0 means that nothing is left.  `alerts`: moments that now hold and did
-    not, or held at another time; `withdrawn`: moments that held and no longer do.  `summary`: plain numbers,
-    JSON-able.  `witnesses`: fresh incidents whose texts tell the source's coordinate system, None without a solver.
+    (whereabouts.REVIEW_COLUMNS), None when nothing was asked about their texts.  `zone_months`, `levels`,
+    `cell_months`, `cell_levels`: each row replaces what stood under its key; count 0 means that nothing is left.
+    `alerts`: moments that now hold and did not, or held at another time; `withdrawn`: moments that held and no longer
+    do.  `summary`: plain numbers, JSON-able.  `closed`: as in Known, and `causes`: which calls may have changed what
+    was told of months up to it (restatement.CAUSE_COLUMNS).  `witnesses`: fresh incidents whose texts tell the source's
+    coordinate system, None without a solver.
     """
 
     incidents: pd.DataFrame
     rejected: pd.DataFrame
-    reviews: pd.DataFrame
+    reviews: pd.DataFrame | None
     zone_months: pd.DataFrame
     levels: pd.DataFrame
     alerts: pd.DataFrame
@@ -71,17 +89,19 @@ class Found:
     cell_months: pd.DataFrame
     cell_levels: pd.DataFrame
     summary: Summary
+    closed: str
+    causes: pd.DataFrame
     witnesses: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What is counted: in which kinds of zone and by which rules.
+    """What is counted: in which zones and by which rules.
 
     With `moved`, only in the zones and cells that hold one of these incidents.
     """
 
-    kinds: Sequence[str]
+    zones: Mapping[str, zone_geometry.Zones]
     rules: rules.Rules
     moved: pd.DataFrame | None = None
 
@@ -123,9 +143,9 @@ class Asks:
     months: tuple[str, ...]
 
 
-def asks(rows: pd.DataFrame, feed: Feed, now: datetime) -> Asks:
+def asks(rows: pd.DataFrame, feed: Feed, now: datetime, city: rules.Rules) -> Asks:
     """Tell which stored incidents matter to a batch, those too that only a solver would keep."""
-    read = incident_rows.read(rows, feed, now, by_text=True).incidents
+    read = incident_rows.read(rows, feed, now, by_text=True, city=city).incidents
     return Asks(read[_ID].drop_duplicates(), tuple(sorted(read["month"].unique())))
 
 
@@ -138,7 +158,7 @@ def digest(
     out. Raises AxisOrder when the whole batch makes sense only with longitude and latitude exchanged, BadRows when
     not one time can be read; then nothing is found.
     """
-    read = incident_rows.read(rows, feed, now, by_text=known.solver is not None)
+    read = incident_rows.read(rows, feed, now, by_text=known.solver is not None, city=known.rules)
     held, dropped = versions.holding(read.incidents, as_of)
     held = held.reset_index(drop=True).assign(digest=incident_rows.content_digest(held))
     batch = _placed(held, known)
@@ -172,6 +192,16 @@ def relocate(incidents: pd.DataFrame, systems: Mapping[str, str], known: Known) 
     return _found(batch, _no_rejects(), known, summary)
 
 
+def retriage(incidents: pd.DataFrame, feeds: Mapping[str, Feed], known: Known) -> Found:
+    """Let people's verdicts hold over recorded incidents, whole rows, and those taken back no longer.
+
+    `feeds` say what the sources' codes mean, by feed id.
+    """
+    batch = triage.hold(triage.afresh(incidents, feeds), known.verdicts)
+    changed = (batch[["category", "triage"]] != incidents.reset_index(drop=True)[["category", "triage"]]).any(axis=1)
+    return _found(batch, _no_rejects(), known, {"triaged": len(batch), "changed": int(changed.sum())}, texts=False)
+
+
 def restate(known: Known) -> Found:
     """Place and count every known incident anew: after zones or rules have changed.
 
@@ -180,7 +210,7 @@ def restate(known: Known) -> Found:
     placed = place(known.incidents, known.zones)
     nothing = Known(known.zones, known.rules)
     summary = {"restated": len(placed), **totals.told(totals.of(placed, known.zones), known.zones)}
-    return _found(placed, _no_rejects(), nothing, summary)
+    return replace(_found(placed, _no_rejects(), nothing, summary, texts=False), closed=known.closed)
 
 
 def _no_rejects() -> pd.DataFrame:
@@ -188,7 +218,8 @@ def _no_rejects() -> pd.DataFrame:
 
 
 def _placed(incidents: pd.DataFrame, known: Known) -> pd.DataFrame:
-    """Say where incidents are, and in which zones; with a solver they keep whereabouts.WORKING_COLUMNS."""
+    """Say where incidents are, in which zones, and what people found; with a solver they keep WORKING_COLUMNS."""
+    incidents = triage.hold(incidents, known.verdicts)
     if known.solver is None:
         return place(person.hold(incidents, known.corrections)[0], known.zones)
     located, _ = person.hold(whereabouts.locate(incidents, known.solver), known.corrections)
@@ -241,44 +272,49 @@ def _spread(values: npt.NDArray[np.object_], which: npt.NDArray[np.int64], index
 
 
 def tally(incidents: pd.DataFrame, scope: Scope) -> Tally:
-    """Count placed incidents."""
+    """Count placed incidents, those that stand."""
+    stand = early_warnings.standing(incidents, scope.rules)
     return Tally(
-        counts.tally(incidents, scope.kinds, scope.rules.placing, scope.moved),
-        counts.tally_cells(incidents, scope.moved),
+        counts.tally(stand, sorted(scope.zones), scope.rules.placing, scope.moved),
+        counts.tally_cells(stand, scope.moved),
     )
 
 
 def picture(incidents: pd.DataFrame, counted: Tally, scope: Scope) -> Picture:
     """Colour a tally, and find the moments of the incidents behind it, whole for each month they touch."""
+    stand = early_warnings.standing(incidents, scope.rules)
     return Picture(
         zone_months=counted.zone_months,
-        levels=early_warnings.levels(counted.zone_months, scope.rules),
-        alerts=early_warnings.alerts(incidents, scope.kinds, scope.rules, scope.moved),
+        levels=early_warnings.levels(counted.zone_months, scope.rules, scope.zones),
+        alerts=early_warnings.alerts(stand, scope.zones, scope.rules, scope.moved),
         cell_months=counted.cell_months,
         cell_levels=early_warnings.cell_levels(counted.cell_months, scope.rules),
     )
 
 
-def _found(fresh: pd.DataFrame, rejected: pd.DataFrame, known: Known, summary: Summary) -> Found:
+def _found(fresh: pd.DataFrame, rejected: pd.DataFrame, known: Known, summary: Summary, *, texts: bool = True) -> Found:
     came = fresh[_COUNTED]
     standing, gone = _standing(known.incidents, fresh)
-    scope = Scope(sorted(known.zones), known.rules, None if known.incidents.empty else _together(gone, came))
+    scope = Scope(known.zones, known.rules, None if known.incidents.empty else _together(gone, came))
     stays = tally(standing, scope)  # once: it is by far the most, and stands before and after
     was = picture(_together(standing, gone), stays.and_of(gone, scope), scope)
     now = picture(_together(standing, came), stays.and_of(came, scope), scope)
     alert_key = list(early_warnings.ALERT_KEY)
-    reviews = whereabouts.reviews(fresh, known.solver) if known.solver else whereabouts.empty_reviews()
+    solver = known.solver if texts else None
+    reviews = whereabouts.reviews(fresh, solver) if solver else whereabouts.empty_reviews()
     return Found(
         incidents=fresh[list(incident_rows.INCIDENT_COLUMNS)],
         rejected=rejected,
-        reviews=reviews,
+        reviews=reviews if texts else None,
         zone_months=counts.changes(was.zone_months, now.zone_months, counts.ZONE_KEY),
         levels=counts.changes(was.levels, now.levels, early_warnings.LEVEL_KEY),
         alerts=_only_in(now.alerts, was.alerts, list(now.alerts.columns)),
         withdrawn=_only_in(was.alerts, now.alerts, alert_key),
         cell_months=counts.changes(was.cell_months, now.cell_months, counts.CELL_KEY),
         cell_levels=counts.changes(was.cell_levels, now.cell_levels, early_warnings.CELL_LEVEL_KEY),
-        summary={**summary, **_asked(reviews, known.solver), "recorded": len(fresh)},
+        summary={**summary, **_asked(reviews, solver), "recorded": len(fresh)},
+        closed=known.closed,
+        causes=restatement.causes(came, gone, known.closed) if known.closed else restatement.none(),
     )
 
 

@@ -85,7 +85,7 @@ class Months:
 
 def take_in(rows: pd.DataFrame, case: Case) -> Part:
     """Read and place the rows of one part (as streams.read_rows gives them)."""
-    read = incident_rows.read(rows, case.feed, case.now, by_text=case.solver is not None)
+    read = incident_rows.read(rows, case.feed, case.now, by_text=case.solver is not None, city=case.rules)
     found = whereabouts.locate(read.incidents, case.solver) if case.solver else read.incidents
     placed = intake.place(found, case.zones)
     doubts = read.doubts + intake.around(placed, case.zones)
@@ -100,11 +100,12 @@ def count(incidents: pd.DataFrame, case: Case, shared: pd.DataFrame | None = Non
         reviews, seen = whereabouts.reviews(incidents, case.solver), witnesses.of(incidents)
         incidents = incidents.drop(columns=list(whereabouts.WORKING_COLUMNS))
     kinds, city = sorted(case.zones), case.rules
+    stand = early_warnings.standing(incidents, city)
     return Count(
         incidents,
-        counts.tally(incidents, kinds, city.placing),
-        counts.tally_cells(incidents),
-        _by_month(early_warnings.first_calls(incidents, city)),
+        counts.tally(stand, kinds, city.placing),
+        counts.tally_cells(stand),
+        _by_month(early_warnings.first_calls(stand, city)),
         totals.of(incidents, case.zones),
         reviews,
         seen,
@@ -118,11 +119,11 @@ def conclude(
     city = case.rules
     zone_months = counts.summed(zone_months, counts.ZONE_ORDER)
     cell_months = counts.summed(cell_months, counts.CELL_ORDER)
-    levels = early_warnings.every_month(early_warnings.levels(zone_months, city), case.zones, months)
+    levels = early_warnings.every_month(early_warnings.levels(zone_months, city, case.zones), case.zones, months)
     return Months(
         zone_months,
         levels,
-        _by_month(early_warnings.alerts(calls, sorted(case.zones), city)),
+        _by_month(early_warnings.alerts(calls, case.zones, city)),
         cell_months,
         early_warnings.cell_levels(cell_months, city),
         _colours(levels),

@@ -73,7 +73,7 @@ def correct(connection: sa.Connection, correction: Correction, signed: Signature
     )
     alias_id = connection.execute(alias.returning(_ALIAS.id)).scalar_one()
     _decide(connection, correction.feed, correction.incident_id, "corrected", signed)
-    return _write(
+    return write(
         connection, "correct", signed, feed=correction.feed, incident_id=correction.incident_id, alias_id=alias_id
     )
 
@@ -89,9 +89,9 @@ def reject(connection: sa.Connection, feed: str, incident_id: str, signed: Signa
             f"incident '{incident_id}' has been corrected; revoke its alias first (GET /gazetteer/aliases)"
         )
     if review["state"] == "rejected":
-        return _newest(connection, "reject", feed, incident_id)
+        return newest(connection, "reject", feed, incident_id)
     _decide(connection, feed, incident_id, "rejected", signed)
-    return _write(connection, "reject", signed, feed=feed, incident_id=incident_id, applied_at=signed.at, moved=0)
+    return write(connection, "reject", signed, feed=feed, incident_id=incident_id, applied_at=signed.at, moved=0)
 
 
 def revoke(connection: sa.Connection, alias_id: int, signed: Signature) -> int:
@@ -106,7 +106,7 @@ def revoke(connection: sa.Connection, alias_id: int, signed: Signature) -> int:
     step = sa.update(tables.aliases).where(_ALIAS.id == alias_id)
     connection.execute(step.values(revoked_by=signed.signed_by, revoked_at=signed.at))
     about = {"feed": alias["feed"], "incident_id": alias["incident_id"], "alias_id": alias_id}
-    return _write(connection, "revoke", signed, **about)
+    return write(connection, "revoke", signed, **about)
 
 
 def rerun(connection: sa.Connection, signed: Signature) -> int:
@@ -115,7 +115,7 @@ def rerun(connection: sa.Connection, signed: Signature) -> int:
         sa.select(_DECISION.id).where(_DECISION.kind == "rerun", _DECISION.applied_at.is_(None)).order_by(_DECISION.id)
     )
     there = connection.scalars(waits).first()
-    return _write(connection, "rerun", signed) if there is None else there
+    return write(connection, "rerun", signed) if there is None else there
 
 
 def one(connection: sa.Connection, number: int, view: layers.View) -> Mapping[str, Any]:
@@ -148,6 +148,12 @@ def applied(connection: sa.Connection, decided: Sequence[Mapping[str, Any]], mov
     """Remember that decisions have been applied, and how many incidents stand otherwise since."""
     ours = _DECISION.id.in_([decision["id"] for decision in decided])
     connection.execute(sa.update(tables.decisions).where(ours).values(applied_at=now, moved=moved))
+
+
+def looked_at(decided: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Give the keys (feed, incident_id) of the calls that decisions triaged."""
+    keys = [(decision["feed"], decision["incident_id"]) for decision in decided if decision["kind"] == "triage"]
+    return pd.DataFrame(keys, columns=["feed", "incident_id"], dtype="str").drop_duplicates(ignore_index=True)
 
 
 def touched(connection: sa.Connection, decided: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -233,7 +239,7 @@ def _check_words(words: str, place: str, teaches: bool) -> None:
 
 def _the_same(connection: sa.Connection, correction: Correction, words: str) -> int:
     """Give the decision that stands when it says the same.  Raises AlreadyDecided when it does not."""
-    number = _newest(connection, "correct", correction.feed, correction.incident_id)
+    number = newest(connection, "correct", correction.feed, correction.incident_id)
     alias_id = one(connection, number, layers.EVERYTHING)["alias_id"]
     stands = gazetteers.alias(connection, alias_id, layers.EVERYTHING)
     position = None if stands["lon"] is None else (stands["lon"], stands["lat"])
@@ -246,7 +252,8 @@ def _the_same(connection: sa.Connection, correction: Correction, words: str) -> 
     return number
 
 
-def _newest(connection: sa.Connection, kind: str, feed: str, incident_id: str) -> int:
+def newest(connection: sa.Connection, kind: str, feed: str, incident_id: str) -> int:
+    """Give the number of the last decision of a kind about an incident."""
     about = sa.and_(_DECISION.kind == kind, _DECISION.feed == feed, _DECISION.incident_id == incident_id)
     return connection.execute(sa.select(sa.func.max(_DECISION.id)).where(about)).scalar_one()
 
@@ -257,7 +264,8 @@ def _decide(connection: sa.Connection, feed: str, incident_id: str, state: str, 
     connection.execute(step.values(state=state, **decided))
 
 
-def _write(connection: sa.Connection, kind: str, signed: Signature, **about: Any) -> int:
+def write(connection: sa.Connection, kind: str, signed: Signature, **about: Any) -> int:
+    """Write a decision down, wake the worker and give its number."""
     row = sa.insert(tables.decisions).values(
         kind=kind, signed_by=signed.signed_by, note=signed.reason, at=signed.at, **about
     )

@@ -67,12 +67,28 @@ def zone_levels(connection: sa.Connection, kind: str, month: str, view: layers.V
     return frames.fetch(connection, question)
 
 
-def incidents_of(connection: sa.Connection, kind: str, zone_id: str, month: str, view: layers.View) -> pd.DataFrame:
-    """Give the incidents inside one zone in one month, in the order of their calls, counted ones or not."""
+@dataclass(frozen=True)
+class Wanted:
+    """Which incidents: of months (both ends included), and as known at a moment (None: now)."""
+
+    first: str
+    last: str
+    as_of: datetime | None = None
+
+
+def incidents_of(connection: sa.Connection, kind: str, zone_id: str, wanted: Wanted, view: layers.View) -> pd.DataFrame:
+    """Give the incidents inside one zone, in the order of their calls, counted ones or not."""
     admit(view)
-    table = tables.incidents.c
-    question = _INCIDENTS.where(table[incident_rows.ID_COLUMN[kind]] == zone_id, table.month == month)
-    return frames.fetch(connection, question.order_by(table.called_at, *_BY_KEY))
+    rows = _known_at(wanted, incident_rows.INCIDENT_COLUMNS).subquery()
+    question = sa.select(rows).where(rows.c[incident_rows.ID_COLUMN[kind]] == zone_id)
+    order = (rows.c.called_at, rows.c.feed.collate("C"), rows.c.incident_id.collate("C"))
+    return frames.fetch(connection, question.order_by(*order))
+
+
+def incidents_in(connection: sa.Connection, wanted: Wanted, view: layers.View) -> pd.DataFrame:
+    """Give the incidents of months, intake.KNOWN_COLUMNS, in no order."""
+    admit(view)
+    return frames.fetch(connection, _known_at(wanted, intake.KNOWN_COLUMNS))
 
 
 def known_incidents(connection: sa.Connection, keys: pd.DataFrame | None, months: Sequence[str] | None) -> pd.DataFrame:
@@ -169,15 +185,27 @@ def _texts(values: Sequence[str] | pd.Series) -> "sa.BindParameter[Sequence[str]
     return sa.literal([str(value) for value in values], ARRAY(sa.Text))
 
 
-def _incident_column(name: str) -> "sa.ColumnElement[Any]":
-    table = tables.incidents.c
+def _known_at(wanted: Wanted, names: Sequence[str]) -> "sa.Select[*tuple[Any, ...]]":
+    """Ask for incidents as they were known at a moment: the state then recorded last, of those recorded by then."""
+    now, was = tables.incidents, tables.former_incidents
+    standing = sa.select(*(_incident_column(now, name) for name in names))
+    standing = standing.where(now.c.month.between(wanted.first, wanted.last))
+    if wanted.as_of is None:
+        return standing
+    then = sa.select(*(_incident_column(was, name) for name in names)).where(
+        was.c.month.between(wanted.first, wanted.last), was.c.changed_at <= wanted.as_of, was.c.until_at > wanted.as_of
+    )
+    both = standing.where(now.c.changed_at <= wanted.as_of).union_all(then).subquery()
+    return sa.select(*both.c)
+
+
+def _incident_column(table: sa.Table, name: str) -> "sa.ColumnElement[Any]":
     if not name.endswith(("lon", "lat")):
-        return table[name]
-    point = table.source_position if name.startswith("source_") else table.position
+        return table.c[name]
+    point = table.c.source_position if name.startswith("source_") else table.c.position
     number = sa.func.ST_X if name.endswith("lon") else sa.func.ST_Y
     return number(point, type_=sa.Double).label(name)
 
 
-_INCIDENTS = sa.select(*(_incident_column(name) for name in incident_rows.INCIDENT_COLUMNS))
-_KNOWN = sa.select(*(_incident_column(name) for name in intake.KNOWN_COLUMNS))
-_BY_KEY = (tables.incidents.c.feed.collate("C"), tables.incidents.c.incident_id.collate("C"))
+_INCIDENTS = sa.select(*(_incident_column(tables.incidents, name) for name in incident_rows.INCIDENT_COLUMNS))
+_KNOWN = sa.select(*(_incident_column(tables.incidents, name) for name in intake.KNOWN_COLUMNS))

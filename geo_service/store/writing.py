@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from geo_service.analysis import incidents as incident_rows
 from geo_service.analysis.intake import Found
 from geo_service.geography.zones import Zones
-from geo_service.store import frames, merging, reviews, tables
+from geo_service.store import frames, history, merging, reviews, tables
 from geo_service.store.merging import Change
 
 CHANNEL = "geo_service"  # NOTIFY carries the new revision's number
@@ -56,23 +56,27 @@ def record(
     feed: str | None,
     cursor: str | None,
     now: datetime,
-    replace: bool = False,
+    replace: str = "",
 ) -> int:
     """Record what was found and give the number of the newest revision: a new one, when anything changed.
 
     `feed` and `cursor` say where the next pull goes on; None leaves that as it stands.  With `replace`, `found` is the
-    whole truth (intake.restate): counted rows it lacks go away and alerts it lacks are withdrawn.
+    whole truth (intake.restate): counted rows it lacks go away and alerts it lacks are withdrawn; the word says why it
+    was made ("boundaries", …).
     The connection is that of a lease.  Raises StoreFailed when the database goes away; then nothing is recorded.
     """
+    whole = bool(replace)
     changes = [
-        _record_incidents(connection, found.incidents, now, replace),
+        _record_incidents(connection, found.incidents, now, whole),
         _record_rejected(connection, found.rejected, now),
     ]
-    if not replace:  # a restatement places incidents anew but asks nothing about their texts
+    if found.reviews is not None:
         changes += reviews.record(connection, found.incidents, found.reviews, now)
+    if found.closed:
+        history.record_restatements(connection, found, replace, now)
     for table, frame in _counted(found):
-        changes += _record_counts(connection, table, frame, replace)
-    changes += _record_alerts(connection, found, now, replace)
+        changes += _record_counts(connection, table, frame, whole)
+    changes += _record_alerts(connection, found, now, whole)
     if feed is not None:
         _record_progress(connection, feed, cursor, found.incidents, now)
     return _revise(connection, "state", changes, now)
@@ -137,6 +141,7 @@ def _record_incidents(connection: sa.Connection, incidents: pd.DataFrame, now: d
     content = [*names[2:], *points]
     came = {**{name: staged.c[name] for name in names}, **points}
     rows = sa.select(*came.values(), merging.at(now), merging.at(now))
+    history.keep_former(connection, staged, came, content, now)
     news = rows.where(merging.is_new(table, came, names[:2], content)) if whole else rows
     row = insert(table).from_select([*came, "first_seen_at", "changed_at"], news)
     changed = (

@@ -148,7 +148,7 @@ class Places:
         rule = self._rule(month)
         with news.snapshot(self._library.engine) as connection:
             levels = reading.zone_levels(connection, kind, month, view).set_index("zone_id")
-            incidents = reading.incidents_of(connection, kind, zone_id, month, view)
+            incidents = reading.incidents_of(connection, kind, zone_id, reading.Wanted(month, month), view)
         count, level = (int(levels[name].get(zone_id, 0)) for name in ("count", "level"))
         known = atlas.on_record(month)
         worn = atlas.scheme.levels[level] if known else atlas.scheme.unknown

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from geo_service.analysis import counts, early_warnings
 from geo_service.geography import grid
-from tests.analysis.made import RULES
+from tests.analysis.made import RULES, squares
 
 KINDS = ("communities", "patrol_zones", "units")
 CODED = ["month", "category", "community_id", "unit_id", "patrol_zone_id", "incident_id", "feed"]
@@ -21,6 +21,11 @@ EVERYWHERE = {  # lon, lat
     "pentagon in Norway": (10.536199, 64.7),
     "pentagon off Liberia": (-5.245390, 2.300882),
     "pentagon in Manchuria": (122.3, 39.1),
+}
+PLACES = {
+    "communities": squares("communities", "abä"),  # not all of them: a place that is gone still counts
+    "patrol_zones": squares("patrol_zones", "Na"),
+    "units": squares("units", "u"),
 }
 seeds = st.integers(0, 2**32 - 1)
 
@@ -41,6 +46,8 @@ def placed(seed: int, count: int, at: tuple[float, float] = (116.6, 35.4), wide_
             + pd.to_timedelta(rng.integers(0, 50, count), "h"),
             "month": of("2024-05", "2024-03", "2024-04"),
             "category": of("theft", "robbery", "dispute", "unmapped"),
+            "triage": of("", "", "confirmed", "invalid"),
+            "filed_at": pd.Series(pd.NaT, index=range(count), dtype="datetime64[us, UTC]"),
             "community_id": of("b", "a", "ä", "10", "9", None),
             "unit_id": of("u", None, None),
             "patrol_zone_id": of("N", "a", None),
@@ -55,9 +62,9 @@ def counted(incidents: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {
         "zone_months": zone_months,
         "cell_months": cell_months,
-        "levels": early_warnings.levels(zone_months, RULES),
+        "levels": early_warnings.levels(zone_months, RULES, PLACES),
         "cell_levels": early_warnings.cell_levels(cell_months, RULES),
-        "alerts": early_warnings.alerts(incidents, KINDS, RULES),
+        "alerts": early_warnings.alerts(incidents, PLACES, RULES),
     }
 
 

@@ -1,7 +1,11 @@
+from dataclasses import replace
+
+import numpy as np
 import pandas as pd
+import pytest
 
 from geo_service.analysis import early_warnings, intake
-from tests.analysis.made import RULES, feed, rows, squares
+from tests.analysis.made import JINING, RULES, feed, rows, squares
 
 ZONES = {"communities": squares("communities", "ab"), "units": squares("units", "u", width=0.5)}
 
@@ -55,3 +59,34 @@ def test_cells_wear_the_same_rule():
     got = found(lines)
     assert got.cell_levels[["resolution", "count", "level"]].values.tolist() == [[9, 4, 3]]
     assert got.cell_months.groupby("resolution")["count"].sum().to_dict() == {7: 4, 8: 4, 9: 4, 10: 4}
+
+
+def test_a_class_of_places_has_its_own_levels_and_moments():
+    rule = replace(JINING, special={("units", "hospital"): (2, 3, 5, 7)})
+    units = replace(squares("units", "abcd"), classes=np.array(["hospital", "school", "", ""], dtype=object))
+    lines = "".join(f"{x}{n} 2024-05-0{n}_10:00 R {x}.5 0.5\n" for x in (0, 1) for n in range(1, 6))
+    found = intake.digest(rows(lines), feed(), intake.Known({"units": units}, replace(RULES, levels=(rule,))))
+    assert found.levels[["zone_id", "count", "level"]].to_numpy().tolist() == [["a", 5, 3], ["b", 5, 3]]
+    told = [["a", "critical_red", 4], ["a", "enter_red", 5]]
+    told += [["b", "critical_black", 5], ["b", "critical_red", 3], ["b", "enter_red", 4]]
+    assert found.alerts[["zone_id", "kind", "count"]].to_numpy().tolist() == told
+
+
+def test_a_programme_without_pressure_colours_and_alerts_nobody():
+    quiet = replace(RULES, levels=(replace(JINING, alerts=False),))
+    lines = "".join(f"{n} 2024-05-0{n}_10:00 R 0.5 0.5\n" for n in range(1, 7))
+    found = intake.digest(rows(lines), feed(), intake.Known({"units": squares("units", "a")}, quiet))
+    assert found.levels["level"].tolist() == [4]
+    assert found.alerts.empty
+
+
+@pytest.mark.parametrize(("basis", "month"), [("call", "2024-05"), ("occurrence", "2024-04"), ("filing", "2024-06")])
+def test_the_month_is_that_of_the_basis(basis: str, month: str):
+    columns = {"id": "id", "called_at": "at", "category": "code", "lon": "lon", "lat": "lat"}
+    dated = feed(columns={**columns, "occurred_from": "was", "filed_at": "filed"})
+    raw = rows("1 2024-05-01_10:00 R 0.5 0.5\n2 2024-05-01_10:00 R 0.5 0.5")
+    raw = raw.assign(was="2024-04-30 23:00", filed=["2024-06-02 09:00", ""])
+    city = replace(RULES, levels=(replace(JINING, basis=basis),))
+    found = intake.digest(raw, dated, intake.Known({"units": squares("units", "a")}, city))
+    assert found.levels["month"].tolist() == [month]
+    assert found.levels["count"].tolist() == [1 if basis == "filing" else 2]  # what was never filed does not count

@@ -93,7 +93,7 @@ class Kept:
 
     def take(self, rows: Sequence[Row]) -> intake.Found:
         batch = frame(rows)
-        asked = intake.asks(batch, FEED, NOW)
+        asked = intake.asks(batch, FEED, NOW, CITY)
         stored = self.incidents.merge(asked.keys, on=["feed", "incident_id"])
         wanted = self.incidents["month"].isin({*asked.months, *stored["month"]})
         known = intake.Known(ZONES, CITY, self.incidents[wanted].reset_index(drop=True))

@@ -152,7 +152,7 @@ class City:
         now = self.service.now()
         rows = self._rows([call.split() for call in calls])
         with writing.lease(self.service.engine) as connection:
-            asked = intake.asks(rows, FEED, now)
+            asked = intake.asks(rows, FEED, now, self.service.rules)
             stored = reading.known_incidents(connection, asked.keys, asked.months)
             places = {kind: reading.zones(connection, kind, EVERYTHING) for kind in ZONE_KINDS}
             found = intake.digest(rows, FEED, intake.Known(places, self.service.rules, stored), now)

@@ -16,7 +16,7 @@ ZONES = {"communities": squares("communities", "abcd"), "patrol_zones": squares(
 def think(connection: sa.Connection, lines: str, now: datetime = NOW) -> intake.Found:
     """Digest rows against what the store knows."""
     raw = rows(lines)
-    asked = intake.asks(raw, feed(), now)
+    asked = intake.asks(raw, feed(), now, RULES)
     stored = reading.known_incidents(connection, asked.keys, asked.months)
     return intake.digest(raw, feed(), intake.Known(ZONES, RULES, stored), now)
 

@@ -125,9 +125,7 @@ def test_the_same_found_twice_changes_nothing_and_makes_no_revision(database: sa
     found = fresh(FOUR + "- 2024-05-01_10:00 R 0.5 0.5")
     with writing.lease(database) as connection:
         first = writing.record(connection, found, feed="made", cursor="7", now=NOW)
-    before = {
-        table.name: stands(database, table) for table in tables.metadata.sorted_tables if table.name != "incidents"
-    }
+    before = {key: stands(database, table) for key, table in tables.metadata.tables.items() if key != "incidents"}
     rows_before = everything(database)
     with writing.lease(database) as connection:
         second = writing.record(connection, found, feed="made", cursor="7", now=NOW)
@@ -232,7 +230,7 @@ def test_the_whole_truth_replaces_what_stood(database: sa.Engine):
     with writing.lease(database) as connection:
         known = intake.Known(moved, RULES, reading.known_incidents(connection, None, None))
         found = intake.restate(known)
-        assert writing.record(connection, found, feed=None, cursor=None, now=LATER, replace=True) == 2
+        assert writing.record(connection, found, feed=None, cursor=None, now=LATER, replace="boundaries") == 2
     assert {row[0] for row in stands(database, tables.zone_levels, "zone_kind")} == {"communities"}
     assert {row[0] for row in stands(database, tables.zone_months, "zone_kind")} == {"communities"}
     assert stands(database, tables.alerts, "zone_id", "kind", "noticed_at", "withdrawn_at") == [
@@ -243,7 +241,7 @@ def test_the_whole_truth_replaces_what_stood(database: sa.Engine):
     ]
     assert everything(database)["patrol_zone_id"].isna().all()
     with writing.lease(database) as connection:
-        assert writing.record(connection, found, feed=None, cursor=None, now=LATER, replace=True) == 2
+        assert writing.record(connection, found, feed=None, cursor=None, now=LATER, replace="boundaries") == 2
     assert len(stands(database, tables.feeds)) == 1
 
 
@@ -252,7 +250,7 @@ def test_restating_what_has_not_changed_changes_nothing(database: sa.Engine):
     before = derived(database)
     with writing.lease(database) as connection:
         found = intake.restate(intake.Known(ZONES, RULES, reading.known_incidents(connection, None, None)))
-        assert writing.record(connection, found, feed=None, cursor=None, now=LATER, replace=True) == 1
+        assert writing.record(connection, found, feed=None, cursor=None, now=LATER, replace="boundaries") == 1
     assert derived(database) == before
 
 
@@ -307,7 +305,7 @@ def test_questions_about_a_place_and_month(database: sa.Engine):
     with database.connect() as connection:
         levels = reading.zone_levels(connection, "communities", "2024-05", EVERYTHING)
         assert levels.to_dict("list") == {"zone_id": ["a", "b"], "count": [4, 1], "level": [3, 1]}
-        here = reading.incidents_of(connection, "communities", "a", "2024-05", EVERYTHING)
+        here = reading.incidents_of(connection, "communities", "a", reading.Wanted("2024-05", "2024-05"), EVERYTHING)
         assert here["incident_id"].tolist() == ["5", "1", "2", "3", "4"]
         assert tuple(here.columns) == INCIDENT_COLUMNS
         alerts = reading.alerts(connection, "2024-05", EVERYTHING)
@@ -322,7 +320,7 @@ def test_a_view_the_store_does_not_know_is_refused(database: sa.Engine, question
     arguments = {
         "zones": ("units",),
         "zone_levels": ("units", "2024-05"),
-        "incidents_of": ("units", "a", "2024-05"),
+        "incidents_of": ("units", "a", reading.Wanted("2024-05", "2024-05")),
         "alerts": ("2024-05",),
     }[question]
     with database.connect() as connection, pytest.raises(BadParameter, match="'public'"):

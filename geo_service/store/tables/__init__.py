@@ -5,8 +5,16 @@ Nothing here describes a person.
 """
 
 from geo_service.store.tables.base import metadata
-from geo_service.store.tables.counts import alerts, cell_levels, cell_months, zone_levels, zone_months
-from geo_service.store.tables.incidents import decisions, incidents, rejected, reviews, source_evidence
+from geo_service.store.tables.counts import alerts, cell_levels, cell_months, restatements, zone_levels, zone_months
+from geo_service.store.tables.incidents import (
+    decisions,
+    former_incidents,
+    incidents,
+    rejected,
+    reviews,
+    source_evidence,
+    triages,
+)
 from geo_service.store.tables.jurisdictions import STAFF_SCHEMA, addresses, areas, duties, memberships
 from geo_service.store.tables.keeping import feeds, meta, revisions
 from geo_service.store.tables.places import aliases, gazetteer, gazetteer_versions, zones
@@ -22,6 +30,7 @@ __all__ = [
     "decisions",
     "duties",
     "feeds",
+    "former_incidents",
     "gazetteer",
     "gazetteer_versions",
     "incidents",
@@ -29,9 +38,11 @@ __all__ = [
     "meta",
     "metadata",
     "rejected",
+    "restatements",
     "reviews",
     "revisions",
     "source_evidence",
+    "triages",
     "zone_levels",
     "zone_months",
     "zones",

@@ -1,6 +1,7 @@
 """Counts: what follows from the incidents: per place, per H3 cell, and the moments that alert."""
 
-from sqlalchemy import CheckConstraint, Column, Integer, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, Integer, SmallInteger, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from geo_service.store.tables.base import KIND, LEVEL, MONTH, Time, always, metadata
 
@@ -66,4 +67,26 @@ alerts = Table(
     always("noticed_at", Time, comment="When the service first noticed"),
     Column("withdrawn_at", Time, comment="When a correction made it untrue; null: it holds"),
     comment="Moments at which a zone became critical, red or black",
+)
+
+restatements = Table(
+    "restatements",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True, comment="Number, in the order of recording"),
+    always("at", Time, comment="When it was recorded"),
+    always("zone_kind", Text, comment=KIND),
+    always("zone_id", Text, comment="Id of the zone"),
+    always("month", Text, comment=f"{MONTH}; it had ended"),
+    always("count_before", Integer, comment="Incidents that coloured, as told until then [-]"),
+    always("count_after", Integer, comment="Incidents that colour since then [-]"),
+    always("level_before", SmallInteger, comment=LEVEL),
+    always("level_after", SmallInteger, comment=LEVEL),
+    always(
+        "why",
+        JSONB,
+        comment="By cause (late, retyped, triaged, redated, relocated) the calls that did it; boundaries, rules: none",
+    ),
+    Index(None, "month", "zone_kind", "zone_id"),
+    Index(None, "at"),
+    comment="Counts of ended months that became others, never silently",
 )
