@@ -25,7 +25,8 @@ CLASSIC_UPPER = """
     13.246239 13.258656 11.817053 11.449808 11.216055 11.088674 11.079319 11.255462 9.967855 6.840360 7.171901
     9.813041 5.811428 5.615926 7.862128 7.650144 7.928645 6.872412 7.362888 17.290589
 """
-# farringtonFlexible: noPeriods=10, pastWeeksNotIncluded=26, weightsThreshold=2.58, pThresholdTrend=1, nbPlugin, alpha=0.01
+# farringtonFlexible: noPeriods=10, pastWeeksNotIncluded=26, weightsThreshold=2.58, pThresholdTrend=1, alpha=0.01, and
+# thresholdMethod nbPlugin
 FLEXIBLE_UPPER = "6 6 7 7 8 8 8 9 10 11 10 11 11 11 12 12 12 12 12 11 11 11 10 9 9 8 8 8 8 8 9"
 # earsC method C1
 EARS_UPPER = """
