@@ -7,7 +7,7 @@ incidents may have moved; each with its interval, and with the smallest fall tha
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -133,13 +133,13 @@ def matched_places(
     free = places[~places["zone_id"].isin(sorted(taken | beside))]
     free = free.rename(columns={"zone_id": "match_id", "rate": "match_rate"})
     pairs = here.merge(free, on=["zone_kind", "zone_class"])
-    pairs["apart"] = (np.sqrt(pairs["rate"]) - np.sqrt(pairs["match_rate"])).abs()
+    pairs["apart"] = np.abs(np.sqrt(pairs["rate"]) - np.sqrt(pairs["match_rate"]))
     nearest = pairs.sort_values(["zone_id", "apart", "match_id"], kind="stable").groupby("zone_id").head(number)
     weight = 1 / nearest.groupby("zone_id")["match_id"].transform("size")
     return nearest.assign(weight=weight)[["zone_id", "match_id", "rate", "match_rate", "weight"]].reset_index(drop=True)
 
 
-def supervision(tasks: pd.DataFrame, level: float = 0.95) -> Supervision:
+def supervision(tasks: pd.DataFrame, untreated: pd.DataFrame | None = None, level: float = 0.95) -> Supervision:
     """Pool closed tasks: how far the months after lie from what was expected without action when each was opened.
 
     `tasks` has TASK_COLUMNS: before (incidents of the month that opened it), expected and expected_sd (frozen then:
@@ -147,31 +147,65 @@ def supervision(tasks: pd.DataFrame, level: float = 0.95) -> Supervision:
     frozen then), observed, came_down.  The expected is already shrunk to the place's own rate, so that regression to
     the mean is in it and not in the effect.  Tasks are taken as independent.
 
-    >>> task = {"before": 4, "expected": 1.8, "expected_sd": 1.5, "chance_down": 0.85, "observed": 2, "came_down": True}
+    `untreated` are red and black months of the same time without a task, in the same columns.  An expectation that is
+    right for all places may be wrong for those picked because they were red: part of a rise lasts.  Theirs tells by how
+    much; the tasks' is mended by that, and the effect becomes less sure by as much as it is unsure.  Months of other
+    years would bring the city's own trend in (docs/statistics.md).
+
+    >>> task = {"before": 4, "expected": 1.8, "expected_sd": 1.5, "chance_down": 0.8, "observed": 2, "came_down": True}
     >>> found = supervision(pd.DataFrame([task] * 100))
     >>> round(found.would_have_fallen), round(found.effect.estimate), round(found.effect.low), found.came_down
     (220, 20, -9, 1.0)
+    >>> round(supervision(pd.DataFrame([task] * 100), pd.DataFrame([task] * 900)).expected)
+    200
     """
-    column = {name: tasks[name].to_numpy(dtype=np.float64) for name in TASK_COLUMNS}
-    expected, sd = float(column["expected"].sum()), float(np.sqrt((column["expected_sd"] ** 2).sum()))
-    chance, number = column["chance_down"], max(1, len(tasks))
-    share = float(chance.sum()) / number
-    half = float(stats.norm.ppf((1 + level) / 2) * np.sqrt((chance * (1 - chance)).sum())) / number
+    of = {name: tasks[name].to_numpy(dtype=np.float64) for name in TASK_COLUMNS}
+    rate, stay = _persistence(untreated) if untreated is not None and len(untreated) else (_Factor(), _Factor())
+    expected = rate.value * float(of["expected"].sum())
+    variance = rate.spread(of["expected_sd"] ** 2) + (float(of["expected"].sum()) * rate.error) ** 2
+    staying, number = np.clip(stay.value * (1 - of["chance_down"]), 0.0, 1.0), max(1, len(tasks))
+    spread = float((staying * (1 - staying)).sum()) + (float((1 - of["chance_down"]).sum()) * stay.error) ** 2
+    share = 1 - float(staying.sum()) / number
+    half = float(stats.norm.ppf((1 + level) / 2) * np.sqrt(spread)) / number
     return Supervision(
         tasks=len(tasks),
-        before=int(column["before"].sum()),
+        before=int(of["before"].sum()),
         expected=expected,
-        observed=int(column["observed"].sum()),
-        would_have_fallen=float(column["before"].sum()) - expected,
-        effect=_effect(float(column["observed"].sum()) - expected, sd, level),
-        came_down=float(column["came_down"].sum()) / number,
+        observed=int(of["observed"].sum()),
+        would_have_fallen=float(of["before"].sum()) - expected,
+        effect=_effect(float(of["observed"].sum()) - expected, float(np.sqrt(variance)), level),
+        came_down=float(of["came_down"].sum()) / number,
         would_have_come_down=share,
         would_have_come_down_low=max(0.0, share - half),
         would_have_come_down_high=min(1.0, share + half),
     )
 
 
+@dataclass(frozen=True)
+class _Factor:
+    """By how much what came exceeds what was expected, and the standard error of that."""
+
+    value: float = 1.0
+    error: float = 0.0
+
+    def spread(self, variances: Floats) -> float:
+        """Sum the variances of counts whose mean is multiplied; not less than either kind of scaling would give."""
+        return max(self.value, self.value**2) * float(variances.sum())
+
+
+def _persistence(untreated: pd.DataFrame) -> tuple[_Factor, _Factor]:
+    """Compare what came of red months without a task with what was expected: the counts, and the places still red."""
+    of = {name: untreated[name].to_numpy(dtype=np.float64) for name in TASK_COLUMNS}
+    expected, staying = float(of["expected"].sum()), 1 - of["chance_down"]
+    rate = _Factor(float(of["observed"].sum()) / expected)
+    stay = _Factor(float((1 - of["came_down"]).sum() / staying.sum()))
+    return (
+        _Factor(rate.value, float(np.sqrt(rate.spread(of["expected_sd"] ** 2))) / expected),
+        _Factor(stay.value, float(np.sqrt(stay.spread(staying * (1 - staying))) / staying.sum())),
+    )
+
+
 def _effect(estimate: float, error: float, level: float) -> Effect:
     z = estimate / error if error > 0 else float("nan")
     half = float(stats.norm.ppf((1 + level) / 2)) * error
-    return Effect(estimate, error, z, cast("float", 2 * stats.norm.sf(abs(z))), estimate - half, estimate + half)
+    return Effect(estimate, error, z, float(2 * stats.norm.sf(abs(z))), estimate - half, estimate + half)

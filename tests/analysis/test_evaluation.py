@@ -115,14 +115,18 @@ def test_a_treated_place_that_nobody_knows_is_refused():
         evaluation.matched_places(places(np.random.default_rng(1), 5), ["p999"], [])
 
 
-def tasks(rng: np.random.Generator, works: float) -> pd.DataFrame:
-    """Red places of 20,000 as they come by chance, and their next month, with what was truly expected of each."""
+def tasks(rng: np.random.Generator, works: float, lasting: float = 0.0) -> pd.DataFrame:
+    """Red places of 20,000 as they come by chance, and their next month, with what their history lets expect.
+
+    With `lasting`, rates have rises of one month that last to the next in part, which no history tells.
+    """
     shape, rate = 1.0, 2.0  # mean 0.5 a month
     rates = rng.gamma(shape, 1 / rate, 20_000)
-    history, red = rng.poisson(rates * 12), rng.poisson(rates)
+    rise = rng.gamma(3.0, 1 / 3.0, 20_000) if lasting else np.ones(20_000)
+    history, red = rng.poisson(rates * 12), rng.poisson(rates * rise)
     chosen = red >= 4
     a, b = shape + history[chosen] + red[chosen], rate + 13
-    observed = rng.poisson(works * rates[chosen])
+    observed = rng.poisson(works * rates[chosen] * (lasting * rise[chosen] + 1 - lasting))
     return pd.DataFrame(
         {
             "before": red[chosen],
@@ -157,3 +161,24 @@ def test_no_tasks_are_no_effect():
     found = evaluation.supervision(tasks(np.random.default_rng(1), 1.0).head(0))
     assert (found.tasks, found.effect.estimate, found.came_down) == (0, 0.0, 0.0)
     assert np.isnan(found.effect.z)
+
+
+def test_rises_that_last_are_learned_from_red_months_without_a_task():
+    rng = np.random.default_rng(71)
+    untreated = pd.concat([tasks(rng, 1.0, lasting=0.8) for _ in range(3)])
+    idle = [tasks(rng, 1.0, lasting=0.8) for _ in range(200)]
+    alone = [evaluation.supervision(one) for one in idle]
+    assert np.mean([one.effect.low > 0 for one in alone]) > 0.5  # doing nothing would be found to do harm
+    beside = [evaluation.supervision(one, untreated) for one in idle]
+    assert np.mean([one.effect.low <= 0 <= one.effect.high for one in beside]) > 0.92
+    held = [one.would_have_come_down_low <= one.came_down <= one.would_have_come_down_high for one in beside]
+    assert np.mean(held) > 0.92
+    halved = [evaluation.supervision(tasks(rng, 0.5, lasting=0.8), untreated) for _ in range(50)]
+    assert np.mean([one.effect.estimate / one.expected for one in halved]) == pytest.approx(-0.5, abs=0.05)
+
+
+def test_a_few_untreated_months_make_the_effect_less_sure():
+    rng = np.random.default_rng(73)
+    own, others = tasks(rng, 1.0), tasks(rng, 1.0)
+    sure, few, many = (evaluation.supervision(own, others.head(n)).effect.standard_error for n in (0, 20, 200))
+    assert few > many > sure
