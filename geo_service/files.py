@@ -22,7 +22,7 @@ import pyogrio.errors
 import shapely
 
 from geo_service.analysis import feed as feeds
-from geo_service.analysis import rules
+from geo_service.analysis import jurisdictions, rules
 from geo_service.errors import AxisOrder, BadGazetteer, BadRule, BadZones, UndeclaredCRS
 from geo_service.geography import crs
 from geo_service.geography.zones import Zones
@@ -67,6 +67,12 @@ def read_rules(folder: Path, placing: str) -> rules.Rules:
     """Read rules/levels.toml, placing.toml (the named policy) and categories.toml."""
     tables = [read_toml(folder / f"{name}.toml") for name in ("levels", "placing", "categories")]
     return rules.parse_rules(*tables, policy=placing, where=str(folder))
+
+
+def read_roles(folder: Path) -> dict[str, jurisdictions.Role]:
+    """Read rules/roles.toml, who may be told or asked."""
+    path = folder / "roles.toml"
+    return jurisdictions.parse_roles(read_toml(path), str(path))
 
 
 def read_layers(folder: Path) -> dict[str, layers.Layer]:

@@ -13,6 +13,7 @@ import sqlalchemy
 
 from geo_service import files
 from geo_service.analysis.feed import Feed
+from geo_service.analysis.jurisdictions import Role
 from geo_service.analysis.rules import Rules
 from geo_service.errors import BadSetting, StoreFailed
 from geo_service.geography.addresses import gazetteer, locate
@@ -110,6 +111,11 @@ class Service:
         """What scores of place texts mean, as calibration.toml among the rules says; None: no text is accepted."""
         path = files.calibration_among(self.settings.rules_dir)
         return files.read_calibration(path) if path else None
+
+    @cached_property
+    def roles(self) -> Mapping[str, Role]:
+        """Who may be told or asked, as roles.toml among the rules says."""
+        return files.read_roles(files.shipped("rules", self.settings.rules_dir))
 
     def now(self) -> datetime:
         """The one clock."""

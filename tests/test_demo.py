@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 import shapely
 
-from geo_service import demo, files
+from geo_service import demo, files, jurisdiction_files
 from geo_service.analysis import incidents as reading
 from geo_service.analysis import intake, rules, versions
 from geo_service.demo import city as whole
-from geo_service.demo import incidents, kinds, names, records
+from geo_service.demo import incidents, jurisdictions, kinds, names, records
 from geo_service.errors import BadParameter
 from geo_service.feeds import streams
 
@@ -425,6 +425,12 @@ def test_what_is_written_can_be_read_again(city, feed, tmp_path):
         assert zones.ids.tolist() == sorted(getattr(small, kind)["zone_id"])
         assert repaired == []
     assert {path.stem for path in tmp_path.glob("*.gpkg")} == {*WGS84_SHAPES, "gazetteer"}
+    made = jurisdictions.of(small)
+    areas, members = jurisdiction_files.read_areas(tmp_path / "areas.csv"), tmp_path / "memberships.csv"
+    assert areas.astype(object).where(areas.notna(), "").to_numpy().tolist() == made.areas.to_numpy().tolist()
+    assert len(jurisdiction_files.read_memberships(members)) == len(made.memberships)
+    roster = jurisdiction_files.read_roster(tmp_path / "roster.csv", ("zh", "en"))
+    assert len(roster.duties) == len(made.roster) == len(roster.addresses) + (made.roster["channel"] == "").sum()
 
 
 def test_an_ordinal_name_reads_as_a_numeral():

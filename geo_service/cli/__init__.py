@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from tqdm import tqdm
 
 from geo_service import batch, files, settings
-from geo_service.analysis import rules
+from geo_service.analysis import jurisdictions, rules
 from geo_service.errors import BadParameter, GeoServiceError
 
 Arguments = argparse.Namespace
@@ -148,10 +148,17 @@ def zone_file(text: str, system: str) -> files.ZoneFile:
         raise BadParameter(
             f"zones '{text}': expected KIND=FILE[:ID_PROPERTY], KIND one of {', '.join(rules.ZONE_KINDS)}"
         )
-    path, colon, id_property = rest.rpartition(":")
-    if not colon or Path(rest).exists():
-        path, id_property = rest, ""
-    return files.ZoneFile(kind, Path(path), id_property, system)
+    return files.ZoneFile(kind, *file_and_property(rest), system)
+
+
+def file_and_property(text: str) -> tuple[Path, str]:
+    """Read FILE[:PROPERTY]; without one the property is empty.
+
+    >>> file_and_property("stations.geojson:CODE")
+    (PosixPath('stations.geojson'), 'CODE')
+    """
+    path, colon, name = text.rpartition(":")
+    return (Path(path), name) if colon and not Path(text).exists() else (Path(text), "")
 
 
 def _moment(text: str) -> datetime:
@@ -184,14 +191,20 @@ def _add_pull(command: argparse.ArgumentParser) -> None:
 
 
 def _add_load(command: argparse.ArgumentParser) -> None:
-    command.add_argument("what", choices=("zones", "incidents", "gazetteer"))
+    command.add_argument("what", choices=("zones", "incidents", "gazetteer", "areas", "memberships", "roster"))
     command.add_argument(
         "file",
         nargs="+",
         metavar="FILE",
-        help="zones: KIND=FILE[:ID_PROPERTY]; incidents: CSV, JSON or Parquet; gazetteer: CSV, GeoPackage or Parquet",
+        help="zones: KIND=FILE[:ID_PROPERTY]; incidents: CSV, JSON or Parquet; gazetteer: CSV, GeoPackage or Parquet; "
+        "areas, memberships, roster: CSV or Excel",
     )
-    command.add_argument("--crs", default="", help="coordinate system of zone and gazetteer files that declare none")
+    command.add_argument("--crs", default="", help="coordinate system of files with geometry that declare none")
+    command.add_argument(
+        "--by-area",
+        choices=tuple(jurisdictions.TREES),
+        help="memberships: of this tree, by the polygons of its areas, FILE:CODE_PROPERTY",
+    )
     command.add_argument("--feed", type=Path, help="incidents: how to read them, rules/feeds/X.toml")
     command.add_argument("--signed-by", default="", metavar="ID", help="gazetteer: staff id of who answers for it")
     command.add_argument("--because", default="", metavar="TEXT", help="gazetteer: why it is loaded")
@@ -223,6 +236,7 @@ def _check(arguments: Arguments, knobs: settings.Settings) -> None:
             city.check_categories(sorted(set(entry.prefixes.values())), f"feed '{feed.id}' categories")
     names = {
         "levels": [rule.version for rule in city.levels],
+        "roles": list(files.read_roles(files.shipped("rules", knobs.rules_dir))),
         "layers": list(layers),
         "feeds": [feed.id for feed in read],
     }
@@ -255,13 +269,13 @@ _COMMANDS: Mapping[str, tuple[_Run, Callable[[argparse.ArgumentParser], None] | 
     "serve": (_opening("serve"), None, "Serve the map and its layers."),
     "work": (_opening("work"), None, "Pull the feeds every GEO_PULL_EVERY_S seconds."),
     "pull": (_opening("pull"), _add_pull, "Pull the feeds once."),
-    "load": (_opening("load"), _add_load, "Load zones, incidents or a gazetteer from files into the database."),
+    "load": (_opening("load"), _add_load, "Load zones, incidents, a gazetteer, areas or a roster into the database."),
     "digest": (
         _digest,
         _add_digest,
         "Incident files and zone files into counts, colours and alerts; no database.",
     ),
     "geocode": (_geocode, _add_geocode, "Say where an address is, or each of a file's."),
-    "check": (_check, None, "Read settings, rules, layers and feeds and say what is wrong with them."),
+    "check": (_check, None, "Read settings, rules, roles, layers and feeds and say what is wrong."),
     "migrate": (_opening("migrate"), None, "Bring the database's tables up to date."),
 }

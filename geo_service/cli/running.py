@@ -21,12 +21,14 @@ import httpx
 from geo_service import cli, files, jobs, service, settings
 from geo_service.analysis import rules
 from geo_service.analysis.feed import Feed
-from geo_service.cli import Arguments
+from geo_service.cli import Arguments, registers
 from geo_service.errors import BadParameter
 from geo_service.feeds import sources, streams
 from geo_service.feeds.sources import Source
+from geo_service.maps.layers import EVERYTHING
 from geo_service.service import Service
 from geo_service.store import gazetteers, reading
+from geo_service.store import jurisdictions as kept_trees
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,8 +74,10 @@ def pull(arguments: Arguments, knobs: settings.Settings) -> None:
 
 
 def load(arguments: Arguments, knobs: settings.Settings) -> None:
-    """Put zones, incidents or a gazetteer from files into the database."""
-    if arguments.what == "gazetteer":
+    """Put zones, incidents, a gazetteer, areas, memberships or a roster from files into the database."""
+    if arguments.what in registers.LOADED:
+        registers.load(arguments, knobs)
+    elif arguments.what == "gazetteer":
         _load_gazetteer(arguments, knobs)
     elif arguments.what == "incidents":
         if not arguments.feed:
@@ -139,12 +143,15 @@ def _demo_city(parts: Service, size: float) -> tuple[Feed, Source]:
         has_zones = reading.revision(connection).zones_seq > 0
         months = reading.months(connection)
         has_gazetteer = gazetteers.version(connection) > 0
+        has_areas = not kept_trees.trees(connection, EVERYTHING).areas.empty
     if not has_gazetteer:
         jobs.load_gazetteer(parts, live.gazetteer, signed_by="demo", reason="the made-up city's own")
     if not has_zones:
         for kind in rules.ZONE_KINDS:
             frame = getattr(live.city, kind)
             jobs.load_zones(parts, files.zones_of(frame, files.ZoneFile(kind, Path(f"demo/{kind}")))[0])
+    if not has_areas:
+        registers.load_made(parts, live.city)
     if f"{now.astimezone(ZoneInfo(feed.city_zone)):%Y-%m}" not in months:
         past = live.city.history
         _say(f"正在录入两年的接警单 taking in two years of call records ({len(past):,})")

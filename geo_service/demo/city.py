@@ -22,6 +22,7 @@ from geo_service.demo import (
     cameras,
     gazetteer,
     incidents,
+    jurisdictions,
     names,
     places,
     plan,
@@ -148,12 +149,18 @@ def survey(city: City) -> tuple[incidents.Ground, records.Stations]:
 
 
 def write(city: City, folder: Path) -> None:
-    """Write the city into a folder: a GeoPackage for each of its frames and its gazetteer, and incidents.csv."""
+    """Write the city into a folder.
+
+    A GeoPackage for each of its frames and its gazetteer; incidents, areas, memberships and roster as CSV.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name in _LAYERS:
         pyogrio.write_dataframe(getattr(city, name), folder / f"{name}.gpkg", layer=name)
     pyogrio.write_dataframe(gazetteer.of(city), folder / "gazetteer.gpkg", layer="gazetteer")
     city.history.to_csv(folder / "incidents.csv", index=False, encoding="utf-8")
+    made = jurisdictions.of(city)
+    for name in ("areas", "memberships", "roster"):
+        getattr(made, name).to_csv(folder / f"{name}.csv", index=False, encoding="utf-8")
 
 
 def _frames(

@@ -16,6 +16,7 @@ import shapely
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
+from geo_service.analysis import jurisdictions
 from geo_service.errors import NotFound
 from geo_service.maps import layers
 from geo_service.store import frames, merging, reading, tables
@@ -25,7 +26,7 @@ ENTRY_COLUMNS = (
     "valid_to", "successor", "geometry",
 )  # fmt: skip
 
-STAFF_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"  # of who signs: no name fits, nor an address
+STAFF_ID = jurisdictions.STAFF_ID  # of who signs
 
 _UNNAMED = ("building", "gate", "part", "door", "post", "plate")  # known by number, label or code, not by name
 _DATES = ("valid_from", "valid_to")

@@ -48,6 +48,14 @@ def zones(connection: sa.Connection, kind: str, view: layers.View) -> Zones:
     return Zones(kind, rows[:, 0], rows[:, 1], rows[:, 2], shapely.from_wkb(rows[:, 3]))
 
 
+def places(connection: sa.Connection, view: layers.View) -> pd.DataFrame:
+    """Give zone_kind and zone_id of the zones of every kind that stand now, in their order."""
+    admit(view)
+    kind, zone = tables.zones.c.kind.label("zone_kind"), tables.zones.c.zone_id
+    question = sa.select(kind, zone).where(tables.zones.c.valid_to.is_(None))
+    return frames.fetch(connection, question.order_by(kind.collate("C"), zone.collate("C")))
+
+
 def feature_ids(connection: sa.Connection, kind: str) -> dict[str, int]:
     """Give the number in tiles of each zone of a kind that stands now."""
     table = tables.zones.c

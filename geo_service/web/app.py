@@ -3,7 +3,7 @@
     Doorway      CORS on every status, HEAD, OPTIONS, errors as problems
     ├── /tiles/… tiles.py, on a bare path: the one that must be fast
     ├── /live    live.py, Server-Sent Events
-    └── the rest FastAPI: features.py, geocoding.py, queues.py, map_page.py, health and /api below
+    └── the rest FastAPI: features.py, geocoding.py, queues.py, jurisdictions.py, map_page.py, health and /api below
 
 Run it with one process: the picture lives in it.  A stream at /live ends only when its client leaves, so give the
 server a graceful shutdown of a second or two (uvicorn: timeout_graceful_shutdown).
@@ -22,7 +22,19 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from geo_service.service import Service
-from geo_service.web import api_page, features, geocoding, live, map_page, posts, problems, queue_page, queues, tiles
+from geo_service.web import (
+    api_page,
+    features,
+    geocoding,
+    jurisdictions,
+    live,
+    map_page,
+    posts,
+    problems,
+    queue_page,
+    queues,
+    tiles,
+)
 from geo_service.web.parameters import NothingQuery
 
 _METHODS = ("GET", "HEAD", "OPTIONS")
@@ -56,6 +68,7 @@ def create_app(library: Service, page: Path = map_page.DIST) -> ASGIApp:
     app.include_router(geocoding.routes(library))
     app.include_router(queue_page.routes(library))
     app.include_router(queues.routes(library, desk))
+    app.include_router(jurisdictions.routes(library))
     app.include_router(map_page.routes(library, desk, page))
     _add_health(app, desk)
     api_page.add(app)

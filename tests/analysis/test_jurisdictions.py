@@ -132,3 +132,78 @@ def test_a_duty_that_nobody_can_hold_is_refused(row: str, says: str):
 def test_a_role_at_an_unknown_level_is_refused():
     with pytest.raises(BadRule, match="role 'x' is at police, town"):
         jurisdictions.parse_roles({"roles": {"x": {"tree": "police", "level": "town"}}}, "roles.toml")
+
+
+def test_a_role_is_asked_only_of_the_kinds_of_places_that_have_it():
+    table = {"roles": {"property": {"zone_kinds": ["units"]}, "station": {"tree": "police", "level": "station"}}}
+    answering = jurisdictions.answering(TREES, DUTIES, jurisdictions.parse_roles(table, "roles.toml"), DAY)
+    asked = answering.recipients("communities", "A", ["property", "station"])
+    assert asked["role"].tolist() == ["station", "station"]
+    with pytest.raises(BadRule, match="zone_kinds streets"):
+        jurisdictions.parse_roles({"roles": {"x": {"zone_kinds": ["streets"]}}}, "roles.toml")
+
+
+def test_gaps_are_the_places_whose_recipients_are_nobody():
+    answering = jurisdictions.answering(TREES, DUTIES, ROLES, DAY)
+    places = pd.DataFrame({"zone_kind": ["communities", "units", "units"], "zone_id": ["A", "A", "B"]}, dtype="str")
+    assert answering.gaps(places).to_numpy().tolist() == [
+        ["station", "police", "", "", "units", "B"],
+        ["branch", "police", "f1", "North", "communities", "A"],
+        ["branch", "police", "f1", "North", "units", "A"],
+        ["branch", "police", "", "", "units", "B"],
+        ["town_office", "civil", "t1", "Town", "communities", "A"],
+        ["town_office", "civil", "", "", "units", "A"],
+        ["town_office", "civil", "", "", "units", "B"],
+        ["property", "", "", "", "units", "A"],
+        ["property", "", "", "", "units", "B"],
+    ]
+    for kind, zone in places.itertuples(index=False):
+        told = answering.recipients(kind, zone, list(ROLES))
+        nobody = set(told.loc[told["staff_id"] == "", "role"])
+        gaps = answering.gaps(pd.DataFrame({"zone_kind": [kind], "zone_id": [zone]}, dtype="str"))
+        assert set(gaps["role"]) == nobody
+
+
+def test_places_are_counted_in_every_area_above_them():
+    assert sorted(TREES.sizes(DAY).itertuples(index=False, name=None)) == [
+        ("civil", "t1", "communities", 1),
+        ("police", "b1", "communities", 1),
+        ("police", "b1", "units", 1),
+        ("police", "f1", "communities", 1),
+        ("police", "f1", "units", 1),
+        ("police", "s1", "communities", 1),
+        ("police", "s1", "units", 1),
+    ]
+
+
+def test_what_lies_in_an_area_must_not_outlive_it():
+    areas = frame(AREA_COLUMNS, "police f1 branch N - - 2024-05-01", "police f1 branch N2 - 2024-06-01 -",
+                  "police s1 station S - - -")  # fmt: skip
+    member = frame(MEMBERSHIP_COLUMNS, "communities A police f1 2024-04-01 2024-07-01")
+    with pytest.raises(BadInput, match=r"m.csv, row 0: lies in 'f1' .* does not stand on 2024-05-01"):
+        jurisdictions.check_memberships(member, areas, "m.csv")
+    jurisdictions.check_memberships(member.assign(valid_to=pd.Timestamp("2024-05-01")), areas, "m.csv")
+    with pytest.raises(BadInput, match=r"areas.csv, row 2: lies in 'f1'"):
+        jurisdictions.check_areas(areas.assign(parent=["", "", "f1"]), "areas.csv")
+
+
+def test_areas_that_places_or_duties_still_use_cannot_vanish():
+    jurisdictions.check_succession(AREAS, MEMBERSHIPS, DUTIES, ROLES, "new.csv")
+    without_towns = AREAS[AREAS["tree"] == "police"]
+    with pytest.raises(
+        BadInput, match=r"new.csv: lacks areas that memberships use: civil 't1'; .*load memberships FILE"
+    ):
+        jurisdictions.check_succession(without_towns, MEMBERSHIPS, DUTIES, ROLES, "new.csv")
+    nothing = MEMBERSHIPS.iloc[:0]
+    with pytest.raises(BadInput, match=r"lacks areas that the roster uses: police 's1'; .*load roster FILE"):
+        jurisdictions.check_succession(AREAS[AREAS["code"] != "s1"], nothing, DUTIES, ROLES, "new.csv")
+    other_level = AREAS.assign(level=AREAS["level"].replace("station", "grid"))
+    with pytest.raises(BadInput, match=r"new.csv and the roster on record, row 0: role 'station' is held at a station"):
+        jurisdictions.check_succession(other_level, MEMBERSHIPS, DUTIES, ROLES, "new.csv")
+
+
+@pytest.mark.parametrize("staff", ["张三", "a@b.cn", "", "138 0000"])
+def test_staff_are_numbers_and_what_came_instead_is_not_repeated(staff: str):
+    with pytest.raises(BadInput, match="row 0: staff_id is no staff id") as caught:
+        jurisdictions.check_duties(DUTIES.head(1).assign(staff_id=staff), ROLES, AREAS, "roster.csv")
+    assert not staff or staff not in str(caught.value)

@@ -15,6 +15,8 @@ EVERYWHERE = [
     ("/collections/warnings/items", 200),
     ("/collections/warnings/items/a/why", 200),
     ("/map/config.json", 200),
+    ("/jurisdictions", 200),
+    ("/jurisdictions/gaps", 200),
     (tile(), 200),
     ("/tiles/warnings.json", 200),
     ("/tiles/warnings/12/0/0.mvt", 204),
