@@ -22,7 +22,7 @@ import pyogrio.errors
 import shapely
 
 from geo_service.analysis import feed as feeds
-from geo_service.analysis import jurisdictions, rules
+from geo_service.analysis import jurisdictions, rules, trust
 from geo_service.errors import AxisOrder, BadGazetteer, BadRule, BadZones, UndeclaredCRS
 from geo_service.geography import crs
 from geo_service.geography.zones import Zones
@@ -73,6 +73,12 @@ def read_roles(folder: Path) -> dict[str, jurisdictions.Role]:
     """Read rules/roles.toml, who may be told or asked."""
     path = folder / "roles.toml"
     return jurisdictions.parse_roles(read_toml(path), str(path))
+
+
+def read_trust(folder: Path) -> trust.Trust:
+    """Read rules/trust.toml."""
+    path = folder / "trust.toml"
+    return trust.parse(read_toml(path), str(path))
 
 
 def read_layers(folder: Path) -> dict[str, layers.Layer]:

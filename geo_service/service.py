@@ -15,6 +15,7 @@ from geo_service import files
 from geo_service.analysis.feed import Feed
 from geo_service.analysis.jurisdictions import Role
 from geo_service.analysis.rules import Rules
+from geo_service.analysis.trust import Trust
 from geo_service.errors import BadSetting, StoreFailed
 from geo_service.geography.addresses import gazetteer, locate
 from geo_service.geography.addresses.calibrate import Calibration
@@ -116,6 +117,11 @@ class Service:
     def roles(self) -> Mapping[str, Role]:
         """Who may be told or asked, as roles.toml among the rules says."""
         return files.read_roles(files.shipped("rules", self.settings.rules_dir))
+
+    @cached_property
+    def trust(self) -> Trust:
+        """When a colour is trusted."""
+        return files.read_trust(files.shipped("rules", self.settings.rules_dir))
 
     def now(self) -> datetime:
         """The one clock."""

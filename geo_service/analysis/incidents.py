@@ -39,8 +39,8 @@ WHEREABOUTS_COLUMNS = (
 NUMBER_COLUMNS = ("lon", "lat", "source_lon", "source_lat", "uncertainty_m", "confidence")
 INCIDENT_COLUMNS = (
     "feed", "incident_id", "called_at", "occurred_from", "occurred_to", "filed_at", "updated_at", "place", "category",
-    "source_category", "lon", "lat", *WHEREABOUTS_COLUMNS, "month", "community_id", "unit_id", "patrol_zone_id", "cell",
-    "placed", "triage", "digest",
+    "source_category", "station", "lon", "lat", *WHEREABOUTS_COLUMNS, "month", "community_id", "unit_id",
+    "patrol_zone_id", "cell", "placed", "triage", "digest",
 )  # fmt: skip
 # While texts are looked at: the system of the row's coordinates, and why they are no good, "" where they are.
 WORKING_COLUMNS = ("system", "doubt")
@@ -125,6 +125,7 @@ def read(
         "place": place,
         "category": categories(source_category, local, feed),
         "source_category": source_category,
+        "station": joined(rows, feed.columns.get("unit", ()), " "),
         "lon": at.lon,
         "lat": at.lat,
         **_whereabouts(at),

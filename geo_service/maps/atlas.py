@@ -110,17 +110,22 @@ def _simplified(metres: Objects) -> tuple[Objects, ...]:
 
 @dataclass(frozen=True)
 class State:
-    """Counts [incidents] and levels of one kind in one month, in the order of its ground."""
+    """Counts [incidents] and levels of one kind in one month, in the order of its ground.
+
+    `withheld`: why a place has no colour, "" where it has; its level is -1.
+    """
 
     counts: npt.NDArray[np.int32]
     levels: npt.NDArray[np.int8]
+    withheld: Objects
     digest: str
 
 
-def tally(ground: Ground, levels: pd.DataFrame | None) -> State:
+def tally(ground: Ground, levels: pd.DataFrame | None, withheld: pd.DataFrame | None = None) -> State:
     """Put the levels of a month (zone_id, count, level; None: nobody has any) into the order of a ground.
 
     Places that are not named have none; names that the ground does not know (zones since withdrawn) are not drawn.
+    `withheld` (trust.withheld; None: nothing) takes the colour from places, a zone_id "" from all.
     """
     counts, codes = np.zeros(len(ground), dtype=np.int32), np.zeros(len(ground), dtype=np.int8)
     if levels is not None and len(levels) and len(ground):
@@ -129,7 +134,18 @@ def tally(ground: Ground, levels: pd.DataFrame | None) -> State:
         known = ground.ids[rows] == named
         counts[rows[known]] = levels["count"].to_numpy()[known]
         codes[rows[known]] = levels["level"].to_numpy()[known]
-    return State(counts, codes, _digest([counts.tobytes(), codes.tobytes()]))
+    why = _withheld(ground, withheld)
+    codes[why != ""] = -1
+    return State(counts, codes, why, _digest([counts.tobytes(), codes.tobytes(), repr(sorted(set(why))).encode()]))
+
+
+def _withheld(ground: Ground, withheld: pd.DataFrame | None) -> Objects:
+    why = np.full(len(ground), "", dtype=object)
+    if withheld is not None:
+        ours = withheld[withheld["zone_kind"].isin(["", ground.kind])]
+        for zone, reason in ours[["zone_id", "reason"]].itertuples(index=False):
+            why[ground.ids == zone if zone else slice(None)] = reason
+    return why
 
 
 @dataclass(frozen=True)
@@ -166,14 +182,35 @@ class Atlas:
         months = sorted({of for _, of in levels})
         return cls(layers, scheme, by_kind, empty, (), month, seq).renewed(levels, months=months, month=month, seq=seq)
 
-    def renewed(self, levels: Levels, *, months: Sequence[str], month: str, seq: int) -> "Atlas":
+    def renewed(
+        self,
+        levels: Levels,
+        *,
+        months: Sequence[str],
+        month: str,
+        seq: int,
+        withheld: pd.DataFrame | None = None,
+    ) -> "Atlas":
         """Give the picture of a later revision on the same ground.
 
-        `levels` holds the months that have changed, `months` all that now have incidents, ascending.
+        `levels` holds the months that have changed, `months` all that now have incidents, ascending; `withheld` what
+        has no colour in the current one (trust.withheld).
         """
         kept = {(kind, of): state for (kind, of), state in self.states.items() if of in {"", *months}}
-        fresh = {(kind, of): tally(self.grounds[kind], frame) for (kind, of), frame in levels.items()}
+        fresh = {
+            (kind, of): tally(self.grounds[kind], frame, withheld if of == month else None)
+            for (kind, of), frame in levels.items()
+        }
         return replace(self, states={**kept, **fresh}, months=tuple(months), month=month, seq=seq)
+
+    def without_colours(self, withheld: pd.DataFrame) -> "Atlas":
+        """Give the same picture with the colours of the current month taken from places (trust.withheld)."""
+        dull: dict[KindMonth, State] = {}
+        for kind, ground in self.grounds.items():
+            stands = self.states.get((kind, self.month)) or self.states[kind, ""]
+            levels = pd.DataFrame({"zone_id": ground.ids, "count": stands.counts, "level": stands.levels})
+            dull[kind, self.month] = tally(ground, levels, withheld)
+        return replace(self, states={**self.states, **dull})
 
     def layer(self, name: str, view: View = EVERYTHING) -> Layer:
         """Give a layer's definition.  Raises NotFound when it does not exist for this view."""
@@ -266,14 +303,15 @@ class Atlas:
         if state is None:
             unknown = self._worn(self.scheme.unknown, month, None)
             return [{**place, **unknown} for place in places]
-        worn = zip(state.counts[rows].tolist(), state.levels[rows].tolist(), strict=True)
-        levels = self.scheme.levels
-        colours = [self._worn(levels[code], month, count) for count, code in worn]
+        worn = zip(state.counts[rows].tolist(), state.levels[rows].tolist(), state.withheld[rows].tolist(), strict=True)
+        looks = (*self.scheme.levels, self.scheme.unknown)  # the last one is that of level -1
+        colours = [self._worn(looks[code], month, count, why) for count, code, why in worn]
         return [{**place, **colour} for place, colour in zip(places, colours, strict=True)]
 
     @staticmethod
-    def _worn(level: Level, month: str, count: int | None) -> Properties:
-        return {"month": month, "count": count, "level": level.code, "level_name": level.name, "colour": level.colour}
+    def _worn(level: Level, month: str, count: int | None, withheld: str = "") -> Properties:
+        worn = {"month": month, "count": count, "level": level.code, "level_name": level.name, "colour": level.colour}
+        return {**worn, "withheld": withheld} if withheld else worn
 
 
 def _without_none(properties: Properties) -> dict[str, str | int]:

@@ -15,7 +15,7 @@ from geo_service.errors import BadRule
 LANGUAGES = ("zh", "en")
 ZONE_KINDS = ("communities", "units", "patrol_zones")
 ZONE_FIELDS = ("id", "name", "class")
-LEVEL_FIELDS = ("month", "count", "level", "level_name", "colour")
+LEVEL_FIELDS = ("month", "count", "level", "level_name", "colour", "withheld")
 PATTERNS = ("", "diagonal", "cross", "dots")
 MAXZOOM = 24
 

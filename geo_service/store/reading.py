@@ -99,6 +99,32 @@ def incidents_in(connection: sa.Connection, wanted: Wanted, view: layers.View) -
     return frames.fetch(connection, _known_at(wanted, intake.KNOWN_COLUMNS))
 
 
+def stations(connection: sa.Connection, month: str) -> pd.DataFrame:
+    """Give of each police station the calls of a month, as the sources say, and how many of them have a position.
+
+    Columns station, calls, located, in order of the station.
+    """
+    table = tables.incidents.c
+    located = sa.func.count().filter(table.position.is_not(None))
+    question = sa.select(table.station, sa.func.count().label("calls"), located.label("located"))
+    ours = question.where(table.month == month, table.station != "").group_by(table.station).subquery()
+    return frames.fetch(connection, sa.select(*ours.c).order_by(ours.c.station.collate("C")))
+
+
+def pulled_at(connection: sa.Connection) -> datetime | None:
+    """Give when the source that has waited longest was last pulled; None where none is pulled."""
+    table = tables.feeds.c
+    return connection.scalar(sa.select(sa.func.min(table.pulled_at)).where(table.cursor.is_not(None)))
+
+
+def counts_before(connection: sa.Connection, kind: str, months: Sequence[str], view: layers.View) -> pd.DataFrame:
+    """Give zone_id, month and count of the zones with counted incidents in some months."""
+    admit(view)
+    table = tables.zone_levels.c
+    question = sa.select(table.zone_id, table.month, table.count)
+    return frames.fetch(connection, question.where(table.zone_kind == kind, table.month.in_(months)))
+
+
 def known_incidents(connection: sa.Connection, keys: pd.DataFrame | None, months: Sequence[str] | None) -> pd.DataFrame:
     """Give what intake must know of the stored incidents that matter to a batch, or with None and None all of them.
 

@@ -10,17 +10,19 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import orjson
 import pandas as pd
 from starlette.types import Receive, Scope, Send
 
+from geo_service.analysis import trust
 from geo_service.errors import StoreFailed
 from geo_service.maps import atlas as maps
 from geo_service.maps.layers import EVERYTHING, ZONE_KINDS
 from geo_service.service import Service
+from geo_service.store import jurisdictions as registers
 from geo_service.store import news, reading
 from geo_service.web import parameters
 
@@ -34,11 +36,17 @@ HEARTBEAT_S = 15.0  # under the 30 s after which proxies cut a silent stream
 
 @dataclass(frozen=True)
 class Picture:
-    """An atlas, the revision of its zones, and when it was last known to equal the store."""
+    """An atlas, the revision of its zones, and when it was last known to equal the store.
+
+    `pulled_at`: when the source that has waited longest was pulled, None where none is; `stale`: whether that was too
+    long ago for the running month to have colours.
+    """
 
     atlas: maps.Atlas
     zones_seq: int
     seen_at: datetime
+    pulled_at: datetime | None
+    stale: bool
 
 
 class Desk:
@@ -136,14 +144,19 @@ class Follower(threading.Thread):
         now = self._library.now()
         month = month_of(now, self._library.settings.time_zone)
         with news.snapshot(self._library.engine) as connection:
-            seen = reading.revision(connection)
-            if self._picture is None or self._picture.zones_seq != seen.zones_seq or self._picture.atlas.seq > seen.seq:
+            seen, pulled_at = reading.revision(connection), reading.pulled_at(connection)
+            stale = trust.is_stale(pulled_at, now, self._library.trust)
+            stood = self._picture
+            if stood is None or stood.zones_seq != seen.zones_seq or stood.atlas.seq > seen.seq:
                 atlas = self._draw(connection, seen, month)  # a smaller seq: the store was put back from a backup
-            elif self._picture.atlas.seq != seen.seq:
-                atlas = _renewed(self._picture.atlas, connection, seen, month)
+            elif stood.atlas.seq != seen.seq:
+                atlas = self._renewed(stood.atlas, connection, seen, month)
+            elif (stood.stale, stood.atlas.month) != (stale, month):
+                atlas = self._with_month(stood.atlas, connection, month)
             else:
-                atlas = self._of_month(self._picture.atlas, month)
-        self._lay_down(Picture(atlas, seen.zones_seq, now))
+                self._lay_down(replace(stood, seen_at=now, pulled_at=pulled_at))
+                return
+        self._lay_down(Picture(_dull(atlas) if stale else atlas, seen.zones_seq, now, pulled_at, stale))
 
     def _draw(self, connection: news.Connection, seen: reading.Revision, month: str) -> maps.Atlas:
         grounds = [
@@ -152,17 +165,39 @@ class Follower(threading.Thread):
         ]
         library = self._library
         levels = _levels(connection, reading.months(connection))
-        return maps.Atlas.build(library.layers, library.scheme, grounds, levels, month=month, seq=seen.seq)
+        atlas = maps.Atlas.build(library.layers, library.scheme, grounds, levels, month=month, seq=seen.seq)
+        return atlas.without_colours(self._withheld(connection, month))
+
+    def _renewed(
+        self, atlas: maps.Atlas, connection: news.Connection, seen: reading.Revision, month: str
+    ) -> maps.Atlas:
+        """Ask only for the months that have changed: in a city of 11,000 places ten years are half a million rows."""
+        months, touched = reading.months(connection), reading.months_touched(connection, atlas.seq)
+        changed = [of for of in months if (touched and touched[0] <= of <= touched[1]) or of == month]
+        renewed = atlas.renewed(_levels(connection, changed), months=months, month=month, seq=seen.seq)
+        return renewed.without_colours(self._withheld(connection, month))
+
+    def _with_month(self, atlas: maps.Atlas, connection: news.Connection, month: str) -> maps.Atlas:
+        """Draw the running month anew: it has begun, or is stale no longer."""
+        renewed = atlas.renewed(_levels(connection, [month]), months=atlas.months, month=month, seq=atlas.seq)
+        return renewed.without_colours(self._withheld(connection, month))
+
+    def _withheld(self, connection: news.Connection, month: str) -> pd.DataFrame:
+        """Ask which places of a month have no colour because of their stations."""
+        trees = registers.trees(connection, EVERYTHING)
+        lineage = trees.lineage(date.fromisoformat(f"{month}-01"))
+        return trust.withheld(reading.stations(connection, month), lineage, self._library.trust)
 
     def _turn_the_page(self) -> None:
-        """Begin a new month though the database is away: its places are not coloured as in the last one."""
-        if self._picture is not None:
-            month = month_of(self._library.now(), self._library.settings.time_zone)
-            self._lay_down(replace(self._picture, atlas=self._of_month(self._picture.atlas, month)))
-
-    @staticmethod
-    def _of_month(atlas: maps.Atlas, month: str) -> maps.Atlas:
-        return atlas if atlas.month == month else replace(atlas, month=month)
+        """Go on though the database is away: a new month is not coloured as the last one, nor a stale one at all."""
+        if (stood := self._picture) is None:
+            return
+        now = self._library.now()
+        month = month_of(now, self._library.settings.time_zone)
+        stale = trust.is_stale(stood.pulled_at, now, self._library.trust)
+        atlas = stood.atlas if stood.atlas.month == month else replace(stood.atlas, month=month)
+        if (stale, month) != (stood.stale, stood.atlas.month):
+            self._lay_down(replace(stood, atlas=_dull(atlas) if stale else atlas, stale=stale))
 
     def _lay_down(self, picture: Picture) -> None:
         self._picture = picture
@@ -180,11 +215,9 @@ def month_of(instant: datetime, zone: str) -> str:
     return instant.astimezone(ZoneInfo(zone)).strftime("%Y-%m")
 
 
-def _renewed(atlas: maps.Atlas, connection: news.Connection, seen: reading.Revision, month: str) -> maps.Atlas:
-    """Ask only for the months that have changed: in a city of 11,000 places ten years are half a million rows."""
-    months, touched = reading.months(connection), reading.months_touched(connection, atlas.seq)
-    changed = [of for of in months if touched and touched[0] <= of <= touched[1]]
-    return atlas.renewed(_levels(connection, changed), months=months, month=month, seq=seen.seq)
+def _dull(atlas: maps.Atlas) -> maps.Atlas:
+    """Take the colours from the running month: nothing has been pulled for too long."""
+    return atlas.without_colours(trust.everywhere())
 
 
 def _levels(connection: news.Connection, months: Sequence[str]) -> dict[maps.KindMonth, pd.DataFrame]:

@@ -122,7 +122,8 @@ def test_tilejson_describes_the_layer(client: httpx.Client):
     assert described["version"] == f"1.{client.get('/health/ready').json()['revision']}.0"
     [layer] = described["vector_layers"]
     assert layer["id"] == "warnings"
-    assert list(layer["fields"]) == ["id", "name", "class", "month", "count", "level", "level_name", "colour"]
+    wanted = ["id", "name", "class", "month", "count", "level", "level_name", "colour", "withheld"]
+    assert list(layer["fields"]) == wanted
     [address] = described["tiles"]
     assert address == f"{client.base_url}/tiles/warnings/{{z}}/{{x}}/{{y}}.mvt"
     assert client.get(address.format(z=HOME.z, x=HOME.x, y=HOME.y)).status_code == 200

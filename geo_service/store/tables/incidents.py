@@ -24,6 +24,9 @@ def _said() -> "list[Column[Any]]":
         always("place", Text, comment="Place text as the source gives it; empty: none"),
         always("category", Text, comment="Canonical category (rules/categories.toml), or unmapped"),
         always("source_category", Text, comment="The source's own category code or text"),
+        always(
+            "station", Text, server_default="", comment="Police station it is with, as the source says; empty: unknown"
+        ),
         Column(
             "position", Geometry("POINT", 4326, spatial_index=False), comment="Where, WGS 84; null: waits for geocoding"
         ),

@@ -15,6 +15,7 @@ STAFF = "Staff id of who signed, never a name"
 NOTE = "Why, in words about the place; empty: none given"
 LEVEL = "Level the rule of that month gives: 0 none, 1 yellow, 2 orange, 3 red, 4 black"
 TRIAGE = "confirmed or invalid, as a person found; empty: nobody has looked"
+STATION = "Police station it is with, as the source says; empty: unknown"
 FILED = "When a case was filed; null: not, or the source does not say"
 CALLED = "When the call came in; decides order, and the month unless the rule says otherwise"
 MONTH = "Calendar month in the city's time zone, YYYY-MM"
@@ -53,6 +54,7 @@ def _text_or_empty(name: str, comment: str) -> sa.Column[str]:
 def _incidents() -> None:
     op.add_column("incidents", sa.Column("filed_at", TIME, comment=FILED))
     op.add_column("incidents", _text_or_empty("triage", TRIAGE))
+    op.add_column("incidents", _text_or_empty("station", STATION))
     op.alter_column("incidents", "called_at", comment=CALLED)
     op.alter_column("incidents", "month", comment=OF_INCIDENT)
     op.create_index("incidents_untriaged", "incidents", ["called_at"], postgresql_where=sa.text("triage = ''"))
@@ -85,6 +87,7 @@ def _said() -> list[sa.Column[Any]]:
         _column("place", sa.Text(), "Place text as the source gives it; empty: none"),
         _column("category", sa.Text(), "Canonical category (rules/categories.toml), or unmapped"),
         _column("source_category", sa.Text(), "The source's own category code or text"),
+        _text_or_empty("station", STATION),
         _point("position", "Where, WGS 84; null: waits for geocoding"),
         _point("source_position", "Where the source itself says it was, WGS 84; null: it does not say"),
     ]
