@@ -1,8 +1,10 @@
-"""The queue page: where a duty officer looks at open reviews and says, in two clicks, where an incident was.
+"""The pages of the queues: plain HTML and scripts of our own, asking this server only; their policy holds them to that.
 
-Plain HTML and a script of our own, asking this server only: the Content-Security-Policy holds it to that.
+At /queues a duty officer looks at open reviews and says, in two clicks, where an incident was.  Another page is served
+the same way from a folder of its own (`page_routes`), and takes queues/common.js and queues/queue.css from here.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -12,7 +14,6 @@ from starlette.responses import FileResponse, Response
 from geo_service.service import Service
 from geo_service.web.parameters import NothingQuery
 
-_FOLDER = Path(__file__).parent / "queue"
 _MARKS = {
     "cache-control": "no-cache",
     "content-security-policy": (
@@ -21,29 +22,49 @@ _MARKS = {
     ),
     "x-content-type-options": "nosniff",
 }
-_GROUPS = ("queue", "review_reason", "ask_about", "level", "placed")  # of texts/, what the page says
+_KINDS = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+
+
+@dataclass(frozen=True)
+class QueuePage:
+    """A page: its path, the folder with its index.html, and the groups of texts/ that it says."""
+
+    path: str
+    folder: Path
+    groups: tuple[str, ...]
+
+
+REVIEWS = QueuePage(
+    "/queues", Path(__file__).parent / "queue", ("queue", "review_reason", "ask_about", "level", "placed")
+)
 
 
 def routes(library: Service) -> APIRouter:
-    """Make the routes of the page, its script, its style and its words."""
+    """Make the routes of the page of reviews."""
+    return page_routes(library, REVIEWS)
+
+
+def page_routes(library: Service, shown: QueuePage) -> APIRouter:
+    """Make the routes of a page, of the scripts and styles in its folder, and of its words."""
     router = APIRouter(include_in_schema=False)
 
-    @router.get("/queues")
+    @router.get(shown.path)
     async def page(_: NothingQuery) -> Response:
-        return FileResponse(_FOLDER / "index.html", headers=_MARKS, media_type="text/html; charset=utf-8")
+        return FileResponse(shown.folder / "index.html", headers=_MARKS, media_type="text/html; charset=utf-8")
 
-    @router.get("/queues/queue.js")
-    async def script(_: NothingQuery) -> Response:
-        return FileResponse(_FOLDER / "queue.js", headers=_MARKS, media_type="text/javascript; charset=utf-8")
-
-    @router.get("/queues/queue.css")
-    async def style(_: NothingQuery) -> Response:
-        return FileResponse(_FOLDER / "queue.css", headers=_MARKS, media_type="text/css; charset=utf-8")
-
-    @router.get("/queues/words.json")
+    @router.get(f"{shown.path}/words.json")
     async def words(_: NothingQuery) -> Response:
-        told = {code: {group: said[group] for group in _GROUPS} for code, said in library.texts.items()}
+        told = {code: {group: said[group] for group in shown.groups} for code, said in library.texts.items()}
         content = orjson.dumps({"language": library.settings.language, "texts": told})
         return Response(content, headers=_MARKS, media_type="application/json")
 
+    for file in sorted(shown.folder.iterdir()):
+        if file.suffix in _KINDS:
+            _add_file(router, f"{shown.path}/{file.name}", file)
     return router
+
+
+def _add_file(router: APIRouter, path: str, file: Path) -> None:
+    @router.get(path, name=path)
+    async def content(_: NothingQuery) -> Response:
+        return FileResponse(file, headers=_MARKS, media_type=_KINDS[file.suffix])

@@ -1,64 +1,11 @@
 // The review queue: what the solver took each place text for, and two clicks to say where it really was.
 // Every text is put in as text, never as HTML: place texts come from outside.
 
-const KEPT = { language: "geo_service.language", signedBy: "geo_service.signed_by" };
+import { ask, byId, complain, keep, language, learn, put, say, signedBy, speak, translate, word } from "./common.js";
+
 const PAGE = 20;
 const LOOK_EVERY_MS = 1000;
 const LOOKS = 20;
-
-const byId = (id) => document.getElementById(id);
-const config = await (await fetch("queues/words.json")).json();
-const texts = Object.fromEntries(Object.entries(config.texts).map(([code, words]) => [code, flat(words)]));
-let language = kept("language") ?? config.language;
-
-function flat(words, prefix = "", into = {}) {
-  for (const [key, value] of Object.entries(words)) {
-    if (typeof value === "string") into[prefix + key] = value;
-    else flat(value, `${prefix}${key}.`, into);
-  }
-  return into;
-}
-
-function kept(what) {
-  try {
-    return localStorage.getItem(KEPT[what]) ?? undefined;
-  } catch {
-    return undefined; // storage is closed to this page: the choice then lasts as long as the page
-  }
-}
-
-function keep(what, value) {
-  try {
-    localStorage.setItem(KEPT[what], value);
-  } catch {
-    // as above
-  }
-}
-
-function say(key, values = {}) {
-  return (texts[language][key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
-}
-
-function word(group, code) {
-  return texts[language][`${group}.${code}`] ?? code;
-}
-
-function put(element, text) {
-  element.textContent = text;
-  element.hidden = !text;
-}
-
-function complain(text) {
-  put(byId("problem"), text);
-}
-
-async function ask(path, body) {
-  const options = body && { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
-  const answer = await fetch(path, options || { headers: { accept: "application/json" } });
-  const told = await answer.json();
-  if (!answer.ok) throw new Error(told.detail);
-  return told;
-}
 
 /** The places an incident may have been at: the solver's answer and its rivals, then the map. */
 function candidates(review) {
@@ -114,12 +61,7 @@ function card(review) {
 }
 
 function signature(form) {
-  const signedBy = byId("signed-by").value.trim();
-  if (!signedBy) {
-    byId("signed-by").focus();
-    throw new Error(say("queue.sign_first"));
-  }
-  return { signed_by: signedBy, note: form.note.value.trim() };
+  return { signed_by: signedBy(), note: form.note.value.trim() };
 }
 
 function correction(form) {
@@ -157,10 +99,6 @@ async function applied(decision) {
   complain(say("queue.not_yet_applied"));
 }
 
-function translate(within) {
-  for (const element of within.querySelectorAll("[data-say]")) element.textContent = say(element.dataset.say);
-}
-
 async function load() {
   try {
     const { numberMatched, reviews } = await ask(`queues/review?limit=${PAGE}`);
@@ -171,18 +109,5 @@ async function load() {
   }
 }
 
-function speak(code) {
-  language = code;
-  document.documentElement.lang = code === "zh" ? "zh-CN" : "en-GB";
-  document.title = say("queue.title");
-  translate(document);
-  return load();
-}
-
-byId("signed-by").value = kept("signedBy") ?? "";
-byId("language").addEventListener("click", () => {
-  const other = language === "zh" ? "en" : "zh";
-  keep("language", other);
-  speak(other);
-});
-await speak(language);
+await learn("queues/words.json");
+await speak("queue.title", load);
