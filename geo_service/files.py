@@ -21,8 +21,8 @@ import pyogrio
 import pyogrio.errors
 import shapely
 
+from geo_service.analysis import alert_rules, jurisdictions, rules, trust
 from geo_service.analysis import feed as feeds
-from geo_service.analysis import jurisdictions, rules, trust
 from geo_service.errors import AxisOrder, BadGazetteer, BadRule, BadZones, UndeclaredCRS
 from geo_service.geography import crs
 from geo_service.geography.zones import Zones
@@ -79,6 +79,12 @@ def read_trust(folder: Path) -> trust.Trust:
     """Read rules/trust.toml."""
     path = folder / "trust.toml"
     return trust.parse(read_toml(path), str(path))
+
+
+def read_alert_rules(folder: Path) -> tuple[alert_rules.AlertRules, ...]:
+    """Read rules/alerts.toml, whose roles are those of roles.toml."""
+    path = folder / "alerts.toml"
+    return alert_rules.parse(read_toml(path), read_roles(folder), str(path))
 
 
 def read_layers(folder: Path) -> dict[str, layers.Layer]:

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import cast
@@ -20,8 +20,9 @@ from geo_service.feeds.sources import Source
 from geo_service.geography.zones import Zones
 from geo_service.jurisdiction_files import Roster
 from geo_service.maps import layers
+from geo_service.outbox import delivery, telling
 from geo_service.service import Service
-from geo_service.store import decisions, gazetteers, history, news, reading, reviews, triages, writing
+from geo_service.store import decisions, gazetteers, history, messages, news, reading, reviews, triages, writing
 from geo_service.store import jurisdictions as registers
 from geo_service.store.gazetteers import Signature
 
@@ -30,6 +31,7 @@ _Systems = Mapping[str, Mapping[str, object]]
 log = logging.getLogger(__name__)
 
 DECISIONS_EVERY_S = 30.0  # a notice that was lost costs this much, a failure too
+DELIVER_EVERY_S = 15.0  # what becomes due without a notice, by its hour, is late by this much
 _STOPS_WITHIN_S = 0.5
 
 
@@ -40,8 +42,10 @@ def load_zones(service: Service, zones: Zones) -> intake.Summary:
         writing.replace_zones(connection, zones, now=now)
         stored = reading.known_incidents(connection, None, None)
         closed = history.closed(connection, service.month(now))
-        found = intake.restate(intake.Known(_zones(service, connection), service.rules, stored, closed=closed))
+        known = intake.Known(_zones(service, connection), service.rules, stored, closed=closed)
+        found = intake.restate(known)
         writing.record(connection, found, feed=None, cursor=None, now=now, replace="boundaries")
+        telling.moments(connection, service.post, known.zones, now)
     return found.summary
 
 
@@ -129,11 +133,28 @@ def load_incidents(service: Service, feed: Feed, rows: pd.DataFrame) -> intake.S
         return _take_in(service, connection, feed, rows, None)
 
 
-def work(service: Service, sources: Sequence[tuple[Feed, Source]], stop: threading.Event) -> None:
-    """Pull every source every `pull_every_s`, and apply decisions as they come, until told to stop.
+def watch_feeds(service: Service, feeds: Sequence[Feed]) -> None:
+    """Tell of feeds that have fallen silent, or speak again, in one commit."""
+    with writing.lease(service.engine, "silences") as connection:
+        telling.silent_feeds(connection, service.post, [feed.id for feed in feeds], service.now())
 
-    What fails is logged and tried again: a source with the next pull, decisions after DECISIONS_EVERY_S.
+
+def work(service: Service, sources: Sequence[tuple[Feed, Source]], stop: threading.Event) -> None:
+    """Pull every source every `pull_every_s`, apply decisions as they come, deliver messages, until told to stop.
+
+    What fails is logged and tried again: a source with the next pull, decisions after DECISIONS_EVERY_S.  Messages have
+    a thread of their own: a mail server that does not answer holds up no pull.
     """
+    postman = threading.Thread(target=_deliver_until, args=(service, [feed for feed, _ in sources], stop), name="post")
+    postman.start()
+    try:
+        _pull_until(service, sources, stop)
+    finally:
+        stop.set()
+        postman.join()
+
+
+def _pull_until(service: Service, sources: Sequence[tuple[Feed, Source]], stop: threading.Event) -> None:
     while not stop.is_set():
         for feed, source in sources:
             try:
@@ -162,6 +183,28 @@ def _decide_until(service: Service, stop: threading.Event, seconds: float) -> No
         stop.wait(max(0.0, until - time.monotonic()))
 
 
+def _deliver_until(service: Service, feeds: Sequence[Feed], stop: threading.Event) -> None:
+    """Deliver what is due, and what becomes due, until told to stop; look after silent feeds."""
+    while not stop.is_set():
+        try:
+            with news.listening(service.engine, messages.CHANNEL) as wait:
+                while not stop.is_set():
+                    watch_feeds(service, feeds)
+                    if number := delivery.deliver(service.engine, service.post, service.now, stop):
+                        log.info("delivered %s messages", number)
+                    _wait(wait, stop)
+        except GeoServiceError as error:
+            log.warning("messages could not be delivered, they wait: %s", error)
+            stop.wait(DELIVER_EVERY_S)
+
+
+def _wait(woken: Callable[[float], bool], stop: threading.Event) -> None:
+    """Wait until something may be due: a notice, or DELIVER_EVERY_S."""
+    until = time.monotonic() + DELIVER_EVERY_S
+    while not stop.is_set() and time.monotonic() < until and not woken(_STOPS_WITHIN_S):
+        pass
+
+
 def _remember(service: Service, feed: Feed, error: GeoServiceError) -> None:
     if isinstance(error, StoreFailed):
         return  # there is nowhere to write it
@@ -176,6 +219,7 @@ def _take_in(
     asked = intake.asks(rows, feed, now, service.rules)
     found = intake.digest(rows, feed, _known(service, connection, asked, now), now)
     writing.record(connection, found, feed=feed.id, cursor=cursor, now=now)
+    telling.moments(connection, service.post, _zones(service, connection), now)
     alarms = [system["alarm"] for system in cast("_Systems", found.summary.get("systems", {})).values()]
     if found.witnesses is not None:
         numbers, changed = witnesses.followed(reading.evidence(connection, feed.id), found.witnesses, feed.id)
@@ -193,6 +237,7 @@ def _locate_again(
     systems = {feed.id: feed.system for feed in service.feeds}
     found = intake.relocate(reading.whole_incidents(connection, keys), systems, known)
     writing.record(connection, found, feed=None, cursor=None, now=now)
+    telling.moments(connection, service.post, known.zones, now)
     return found
 
 
@@ -201,6 +246,7 @@ def _triage(service: Service, connection: sqlalchemy.Connection, keys: pd.DataFr
     feeds = {feed.id: feed for feed in service.feeds}
     found = intake.retriage(reading.whole_incidents(connection, keys), feeds, known)
     writing.record(connection, found, feed=None, cursor=None, now=now)
+    telling.moments(connection, service.post, known.zones, now)
     return found
 
 

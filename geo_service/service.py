@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy
 
 from geo_service import files
+from geo_service.analysis.alert_rules import AlertRules
 from geo_service.analysis.feed import Feed
 from geo_service.analysis.jurisdictions import Role
 from geo_service.analysis.rules import Rules
@@ -21,6 +22,7 @@ from geo_service.geography.addresses import gazetteer, locate
 from geo_service.geography.addresses.calibrate import Calibration
 from geo_service.geography.zones import Zones
 from geo_service.maps.layers import EVERYTHING, Layer, LevelScheme
+from geo_service.outbox import channels, delivery
 from geo_service.settings import Settings
 from geo_service.store import gazetteers, opening
 from geo_service.store.cluster import Cluster
@@ -123,6 +125,20 @@ class Service:
         """When a colour is trusted."""
         return files.read_trust(files.shipped("rules", self.settings.rules_dir))
 
+    @cached_property
+    def alert_rules(self) -> tuple[AlertRules, ...]:
+        """Who is told of what, and how soon, as rules/alerts.toml says."""
+        return files.read_alert_rules(files.shipped("rules", self.settings.rules_dir))
+
+    @cached_property
+    def post(self) -> delivery.Post:
+        """What telling and delivering need besides the store."""
+        knobs = self.settings
+        ways = channels.Channels(knobs.mail_server, knobs.mail_from)
+        return delivery.Post(
+            self.alert_rules, self.roles, self.texts, ZoneInfo(knobs.time_zone), ways, knobs.public_url
+        )
+
     def now(self) -> datetime:
         """The one clock."""
         return datetime.now(UTC)
@@ -144,7 +160,9 @@ def open_service(settings: Settings) -> Service:
     Raises BadRule and BadSetting before the database is touched, StoreFailed when it cannot be used.
     """
     layers_dir = files.shipped("layers", settings.layers_dir)
-    rules = files.read_rules(files.shipped("rules", settings.rules_dir), settings.placing)
+    rules_dir = files.shipped("rules", settings.rules_dir)
+    rules = files.read_rules(rules_dir, settings.placing)
+    files.read_alert_rules(rules_dir)  # what is wrong with it is said now, not with the first alert
     feeds = tuple(files.read_feed(Path(path.strip())) for path in settings.feeds.split(",") if path.strip())
     for feed in feeds:
         if feed.city_zone != settings.time_zone:

@@ -36,6 +36,9 @@ class Settings:
     pull_every_s: int = _knob(600, "seconds between two pulls of each feed [s]")
     host: str = _knob("127.0.0.1", "address the web server listens on")
     port: int = _knob(8080, "port the web server listens on")
+    public_url: str = _knob("", "address at which people open the map, for links in messages; empty: no links")
+    mail_server: str = _knob("", "mail server, smtp://user:password@host:port or smtps://…; empty: no mail is sent")
+    mail_from: str = _knob("geo-service@localhost", "address that mail comes from")
     language: str = _knob("zh", "language of texts where the reader has not chosen: zh or en")
 
     def data(self) -> Path:

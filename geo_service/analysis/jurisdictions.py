@@ -149,6 +149,16 @@ class Answering:
                 rows.append((role.id, role.tree, area, self.names.get((role.tree, area), ""), kind, zone))
         return pd.DataFrame(rows, columns=list(GAP_COLUMNS), dtype="str")
 
+    def holders(self, roles: Sequence[str]) -> pd.DataFrame:
+        """Give who holds some roles, for whichever area or place: RECIPIENT_COLUMNS, as `recipients`."""
+        rows: list[tuple[str, str, str, str, str]] = []
+        for name in roles:
+            held = self.duties[self.duties["role"] == name].drop_duplicates("staff_id").sort_values("staff_id")
+            said = held[["tree", "area", "staff_id"]].itertuples(index=False)
+            found = [(name, tree, area, self.names.get((tree, area), ""), one) for tree, area, one in said]
+            rows += found or [(name, self.roles[name].tree, "", "", "")]
+        return pd.DataFrame(rows, columns=list(RECIPIENT_COLUMNS), dtype="str")
+
     def _area(self, kind: str, zone_id: str, role: Role) -> str:
         if role.tree == _AT_THE_PLACE or (kind, zone_id) not in self.lineage.index:
             return ""

@@ -234,9 +234,11 @@ def _check(arguments: Arguments, knobs: settings.Settings) -> None:
     for feed in read:
         for entry in feed.categories:
             city.check_categories(sorted(set(entry.prefixes.values())), f"feed '{feed.id}' categories")
+    alerts = files.read_alert_rules(files.shipped("rules", knobs.rules_dir))
     names = {
         "levels": [rule.version for rule in city.levels],
         "roles": list(files.read_roles(files.shipped("rules", knobs.rules_dir))),
+        "alerts": [rule.version for rule in alerts],
         "layers": list(layers),
         "feeds": [feed.id for feed in read],
     }

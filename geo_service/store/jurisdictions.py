@@ -4,12 +4,14 @@ They are small (a city has thousands of places and some hundred areas); which of
 analysis/jurisdictions.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 
 import pandas as pd
 import sqlalchemy as sa
 
 from geo_service.analysis import jurisdictions
+from geo_service.analysis.jurisdictions import Role
 from geo_service.maps import layers
 from geo_service.store import frames, merging, reading, tables
 
@@ -38,6 +40,17 @@ def duties(connection: sa.Connection, view: layers.View) -> pd.DataFrame:
     """Give the roster: DUTY_COLUMNS, every state."""
     reading.admit(view)
     return _read(connection, tables.duties)
+
+
+def answering(connection: sa.Connection, roles: Mapping[str, Role], day: date) -> jurisdictions.Answering:
+    """Say who answers for places on a day."""
+    everything = layers.EVERYTHING
+    return jurisdictions.answering(trees(connection, everything), duties(connection, everything), roles, day)
+
+
+def has_roster(connection: sa.Connection) -> bool:
+    """Say whether anybody is on the roster, on whatever day."""
+    return connection.scalar(sa.select(sa.exists(sa.select(tables.duties.c.id)))) or False
 
 
 def replace_trees(connection: sa.Connection, found: jurisdictions.Trees) -> None:

@@ -3,7 +3,7 @@
     Doorway      CORS on every status, HEAD, OPTIONS, errors as problems
     ├── /tiles/… tiles.py, on a bare path: the one that must be fast
     ├── /live    live.py, Server-Sent Events
-    └── the rest FastAPI: features.py, geocoding.py, queues.py, jurisdictions.py, map_page.py, health and /api below
+    └── the rest FastAPI: one module a subject, health and /api below
 
 Run it with one process: the picture lives in it.  A stream at /live ends only when its client leaves, so give the
 server a graceful shutdown of a second or two (uvicorn: timeout_graceful_shutdown).
@@ -29,6 +29,7 @@ from geo_service.web import (
     jurisdictions,
     live,
     map_page,
+    messages,
     posts,
     problems,
     queue_page,
@@ -69,6 +70,8 @@ def create_app(library: Service, page: Path = map_page.DIST) -> ASGIApp:
     app.include_router(queue_page.routes(library))
     app.include_router(queues.routes(library, desk))
     app.include_router(jurisdictions.routes(library))
+    app.include_router(queue_page.page_routes(library, queue_page.MESSAGES))
+    app.include_router(messages.routes(library))
     app.include_router(map_page.routes(library, desk, page))
     _add_health(app, desk)
     api_page.add(app)

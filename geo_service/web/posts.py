@@ -15,7 +15,10 @@ from starlette.types import Message, Receive, Scope
 MOST_BYTES = 16 << 20  # of a body: 10,000 long addresses as escaped JSON
 
 _READS = re.compile(r"/geocode")
-_CHANGES = re.compile(r"/queues/review/rerun|/queues/review/.+/(?:correct|reject)|/gazetteer/aliases/[^/]+/revoke")
+_CHANGES = re.compile(
+    r"/queues/review/rerun|/queues/review/.+/(?:correct|reject)|/gazetteer/aliases/[^/]+/revoke"
+    r"|/queues/messages/receipts|/queues/messages/[^/]+/(?:replay|cancel)"
+)
 
 
 def takes(path: str) -> bool:

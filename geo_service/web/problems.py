@@ -17,12 +17,13 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from geo_service.errors import AlreadyDecided, BadInput, BadParameter, GeoServiceError, NotFound, StoreFailed
+from geo_service.errors import AlreadyDecided, BadInput, BadParameter, GeoServiceError, NotFound, NotSigned, StoreFailed
 
 log = logging.getLogger(__name__)
 
 _STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (AlreadyDecided, HTTPStatus.CONFLICT),
+    (NotSigned, HTTPStatus.FORBIDDEN),
     (BadInput, HTTPStatus.BAD_REQUEST),
     (NotFound, HTTPStatus.NOT_FOUND),
     (StoreFailed, HTTPStatus.SERVICE_UNAVAILABLE),

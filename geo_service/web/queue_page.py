@@ -37,6 +37,11 @@ class QueuePage:
 REVIEWS = QueuePage(
     "/queues", Path(__file__).parent / "queue", ("queue", "review_reason", "ask_about", "level", "placed")
 )
+MESSAGES = QueuePage(
+    "/messages",
+    Path(__file__).parent / "messages_page",
+    ("messages", "message", "message_state", "message_reason", "queue"),
+)
 
 
 def routes(library: Service) -> APIRouter:

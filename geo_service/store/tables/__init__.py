@@ -17,6 +17,7 @@ from geo_service.store.tables.incidents import (
 )
 from geo_service.store.tables.jurisdictions import STAFF_SCHEMA, addresses, areas, duties, memberships
 from geo_service.store.tables.keeping import feeds, meta, revisions
+from geo_service.store.tables.messages import messages
 from geo_service.store.tables.places import aliases, gazetteer, gazetteer_versions, zones
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "gazetteer_versions",
     "incidents",
     "memberships",
+    "messages",
     "meta",
     "metadata",
     "rejected",
