@@ -21,7 +21,7 @@ import pyogrio
 import pyogrio.errors
 import shapely
 
-from geo_service.analysis import alert_rules, jurisdictions, rules, trust
+from geo_service.analysis import alert_rules, jurisdictions, rules, task_rules, trust
 from geo_service.analysis import feed as feeds
 from geo_service.errors import AxisOrder, BadGazetteer, BadRule, BadZones, UndeclaredCRS
 from geo_service.geography import crs
@@ -85,6 +85,12 @@ def read_alert_rules(folder: Path) -> tuple[alert_rules.AlertRules, ...]:
     """Read rules/alerts.toml, whose roles are those of roles.toml."""
     path = folder / "alerts.toml"
     return alert_rules.parse(read_toml(path), read_roles(folder), str(path))
+
+
+def read_task_rules(folder: Path) -> tuple[task_rules.TaskRule, ...]:
+    """Read rules/tasks.toml, and check it against roles.toml beside it."""
+    path = folder / "tasks.toml"
+    return task_rules.parse(read_toml(path), str(path), tuple(read_roles(folder)))
 
 
 def read_layers(folder: Path) -> dict[str, layers.Layer]:

@@ -4,7 +4,7 @@ import contextlib
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 import sqlalchemy
 
 from geo_service import files
+from geo_service.analysis import task_rules
 from geo_service.analysis.alert_rules import AlertRules
 from geo_service.analysis.feed import Feed
 from geo_service.analysis.jurisdictions import Role
-from geo_service.analysis.rules import Rules
+from geo_service.analysis.rules import ZONE_KINDS, Rules
 from geo_service.analysis.trust import Trust
 from geo_service.errors import BadSetting, StoreFailed
 from geo_service.geography.addresses import gazetteer, locate
@@ -24,7 +25,7 @@ from geo_service.geography.zones import Zones
 from geo_service.maps.layers import EVERYTHING, Layer, LevelScheme
 from geo_service.outbox import channels, delivery
 from geo_service.settings import Settings
-from geo_service.store import gazetteers, opening
+from geo_service.store import gazetteers, opening, reading
 from geo_service.store.cluster import Cluster
 
 
@@ -139,13 +140,31 @@ class Service:
             self.alert_rules, self.roles, self.texts, ZoneInfo(knobs.time_zone), ways, knobs.public_url
         )
 
+    @cached_property
+    def task_rules(self) -> tuple[task_rules.TaskRule, ...]:
+        """When a place is supervised, as tasks.toml among the rules says."""
+        return files.read_task_rules(files.shipped("rules", self.settings.rules_dir))
+
     def now(self) -> datetime:
         """The one clock."""
         return datetime.now(UTC)
 
+    def zones(self, connection: sqlalchemy.Connection) -> Mapping[str, Zones]:
+        """Give the zones of each kind as the connection sees them, with their index, kept until there are others."""
+        kept, seq = self.boundaries, reading.revision(connection).zones_seq
+        if kept.seq != seq:
+            found = {kind: reading.zones(connection, kind, EVERYTHING) for kind in ZONE_KINDS}
+            kept.zones = {kind: zones for kind, zones in found.items() if len(zones)}
+            kept.seq = seq
+        return kept.zones
+
+    def day(self, moment: datetime) -> date:
+        """Give the city's day of a moment."""
+        return moment.astimezone(ZoneInfo(self.settings.time_zone)).date()
+
     def month(self, moment: datetime) -> str:
         """Give the city's calendar month of a moment, "YYYY-MM"."""
-        return f"{moment.astimezone(ZoneInfo(self.settings.time_zone)):%Y-%m}"
+        return f"{self.day(moment):%Y-%m}"
 
     def close(self) -> None:
         """Let the database go; a private one stops."""

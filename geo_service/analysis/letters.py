@@ -53,12 +53,13 @@ class Reader:
 
     def _say(self, message: Message, part: str) -> str:
         words: str = self.texts["message"][message["topic"]][message["kind"]][part]
-        facts = {
-            name: self._local(value) if name in ("at", "since") else value for name, value in message["facts"].items()
-        }
+        moments = ("at", "since", "due_at")
+        facts = {name: self._local(value) if name in moments else value for name, value in message["facts"].items()}
         return words.format_map({**facts, "month": message["month"], "id": message["zone_id"]})
 
     def _local(self, moment: str) -> str:
+        if not moment:
+            return "-"
         return f"{datetime.fromisoformat(moment).astimezone(self.zone):%Y-%m-%d %H:%M}"
 
     def _linked(self, body: str) -> str:

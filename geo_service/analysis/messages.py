@@ -20,6 +20,7 @@ import pandas as pd
 
 from geo_service.analysis.alert_rules import AlertRules
 from geo_service.analysis.jurisdictions import Answering
+from geo_service.analysis.supervision import Task
 
 MESSAGE_COLUMNS = (
     "key", "topic", "kind", "zone_kind", "zone_id", "month", "episode", "role", "tree", "area", "staff_id", "urgent",
@@ -105,6 +106,15 @@ def of_moments(
         for row in _records(fresh)
     ]
     return together(found)
+
+
+def of_task(topic: str, kind: str, task: Task, names: Mapping[tuple[str, str], str]) -> About:
+    """Say what is new of a supervision task: each step, each deadline of a state is told once."""
+    due_at = "" if task.due_at is None else task.due_at.isoformat()
+    place = names.get((task.zone_kind, task.zone_id), task.zone_id)
+    episode = f"{task.opened_at.isoformat()} {task.step} {task.state if kind == 'deadline' else ''}"
+    facts = {"place": place, "count": task.count, "due_at": due_at}
+    return About(topic, kind, task.zone_kind, task.zone_id, task.month, episode, facts)
 
 
 def of_silences(fresh: pd.DataFrame, answering: Answering, rules: AlertRules, now: datetime) -> pd.DataFrame:

@@ -34,6 +34,8 @@ from geo_service.web import (
     problems,
     queue_page,
     queues,
+    tasks,
+    tasks_page,
     tiles,
 )
 from geo_service.web.parameters import NothingQuery
@@ -72,6 +74,8 @@ def create_app(library: Service, page: Path = map_page.DIST) -> ASGIApp:
     app.include_router(jurisdictions.routes(library))
     app.include_router(queue_page.page_routes(library, queue_page.MESSAGES))
     app.include_router(messages.routes(library))
+    app.include_router(tasks_page.routes(library))
+    app.include_router(tasks.routes(library))
     app.include_router(map_page.routes(library, desk, page))
     _add_health(app, desk)
     api_page.add(app)

@@ -4,7 +4,7 @@ Whoever changes something signs it with a staff id: letters, digits, dot, dash a
 """
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Body
 from pydantic import Field, StringConstraints, model_validator
@@ -17,6 +17,10 @@ LONGEST_TEXT = 1_000  # letters; the longest place text of two million real ones
 
 ON = "Day the address was spoken of, YYYY-MM-DD: places that were not there then are less likely"
 
+# Nothing that a browser would run: a web address, or where a file stands among the station's own.
+_Link = Annotated[
+    str, StringConstraints(pattern=r"^(https?://[^\s\"'<>]+|[\w][\w ./#()（）《》、-]*)$", max_length=500)
+]
 _Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
 
 
@@ -49,6 +53,36 @@ class Correction(Signed):
         return None if self.lon is None or self.lat is None else (self.lon, self.lat)
 
 
+class TaskOpening(Signed):
+    """A place to be supervised, whatever its colour; the note says why."""
+
+    zone_kind: Literal["communities", "units", "patrol_zones"] = Field(description="Kind of place")
+    zone_id: str = Field(min_length=1, description="Id of the place")
+    note: str = Field(min_length=1, max_length=500, description="Why, in words about the place; nothing about persons")
+
+
+class TaskSaid(Signed):
+    """What is said about a task, with its evidence."""
+
+    links: list[_Link] = Field(
+        default_factory=list[str], max_length=20, description="Evidence: https addresses, or references to files"
+    )
+
+
+class TaskStep(TaskSaid):
+    """A step of the ladder that a task is to go up to; sent twice it goes up once."""
+
+    step: int = Field(ge=1, description="Step of the ladder in rules/tasks.toml: 1 the second role, and so on")
+
+
+class TaskChecklist(TaskSaid):
+    """Answers to the checklist of a task; what is left out stays as answered before."""
+
+    answers: dict[str, dict[str, bool | float]] = Field(
+        min_length=1, max_length=50, description="By item: its numbers by name, or done: true or false"
+    )
+
+
 class Addresses(Nothing):
     """One address, or many."""
 
@@ -71,4 +105,8 @@ class Addresses(Nothing):
 
 SignedBody = Annotated[Signed, Body()]
 CorrectionBody = Annotated[Correction, Body()]
+TaskOpeningBody = Annotated[TaskOpening, Body()]
+TaskSaidBody = Annotated[TaskSaid, Body()]
+TaskStepBody = Annotated[TaskStep, Body()]
+TaskChecklistBody = Annotated[TaskChecklist, Body()]
 AddressesBody = Annotated[Addresses, Body()]

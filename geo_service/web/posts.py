@@ -18,6 +18,7 @@ _READS = re.compile(r"/geocode")
 _CHANGES = re.compile(
     r"/queues/review/rerun|/queues/review/.+/(?:correct|reject)|/gazetteer/aliases/[^/]+/revoke"
     r"|/queues/messages/receipts|/queues/messages/[^/]+/(?:replay|cancel)"
+    r"|/queues/tasks(?:/[^/]+/(?:acknowledge|done|verify|reopen|escalate|comment|checklist))?"
 )
 
 

@@ -19,6 +19,7 @@ from geo_service.store.tables.jurisdictions import STAFF_SCHEMA, addresses, area
 from geo_service.store.tables.keeping import feeds, meta, revisions
 from geo_service.store.tables.messages import messages
 from geo_service.store.tables.places import aliases, gazetteer, gazetteer_versions, zones
+from geo_service.store.tables.tasks import task_events, tasks
 
 __all__ = [
     "STAFF_SCHEMA",
@@ -44,6 +45,8 @@ __all__ = [
     "reviews",
     "revisions",
     "source_evidence",
+    "task_events",
+    "tasks",
     "triages",
     "zone_levels",
     "zone_months",

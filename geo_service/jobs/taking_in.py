@@ -1,0 +1,130 @@
+"""Taking in: zones, rows, decisions and verdicts, each with all that follows from it in one commit."""
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import cast
+
+import pandas as pd
+import sqlalchemy
+
+from geo_service.analysis import (
+    intake,
+    witnesses,
+)
+from geo_service.analysis.feed import Feed
+from geo_service.feeds.sources import Source
+from geo_service.geography.zones import Zones
+from geo_service.jobs import supervising
+from geo_service.service import Service
+from geo_service.store import decisions, gazetteers, history, reading, reviews, triages, writing
+from geo_service.store.gazetteers import Signature
+
+_Systems = Mapping[str, Mapping[str, object]]
+
+log = logging.getLogger(__name__)
+
+
+def load_zones(service: Service, zones: Zones) -> intake.Summary:
+    """Put a kind of zones in the place of the ones stored, and place and count every stored incident anew."""
+    now = service.now()
+    with writing.lease(service.engine) as connection:
+        writing.replace_zones(connection, zones, now=now)
+        stored = reading.known_incidents(connection, None, None)
+        closed = history.closed(connection, service.month(now))
+        known = intake.Known(service.zones(connection), service.rules, stored, closed=closed)
+        found = intake.restate(known)
+        writing.record(connection, found, feed=None, cursor=None, now=now, replace="boundaries")
+        supervising.follow(service, connection, found, now)
+    return found.summary
+
+
+def load_gazetteer(service: Service, entries: pd.DataFrame, signed_by: str, reason: str) -> intake.Summary:
+    """Put a gazetteer in the place of the one stored, and locate again everything that waits, in one commit."""
+    now = service.now()
+    with writing.lease(service.engine) as connection:
+        version = gazetteers.replace(connection, entries, Signature(signed_by, reason, now))
+        found = _locate_again(service, connection, reviews.waiting(connection), now)
+    return {"version": version, "entries": len(entries), **found.summary}
+
+
+def apply_decisions(service: Service) -> int:
+    """Apply what people have decided and all that follows from it, in one commit; give how many decisions it was."""
+    now = service.now()
+    with writing.lease(service.engine) as connection:
+        decided = decisions.pending(connection)
+        looked_at = decisions.looked_at(decided)
+        if len(looked_at):
+            _triage(service, connection, looked_at, now)
+        about_places = [decision for decision in decided if decision["kind"] != "triage"]
+        moved = 0
+        if about_places:
+            decisions.bring_into_force(connection, about_places, now)
+            touched = decisions.touched(connection, about_places)
+            keys = pd.concat([reviews.waiting(connection), touched]).drop_duplicates()
+            moved = int(str(_locate_again(service, connection, keys, now).summary["moved"]))
+        decisions.applied(connection, decided, moved, now)
+    return len(decided)
+
+
+def pull_incidents(service: Service, feed: Feed, source: Source) -> intake.Summary:
+    """Pull a feed once: what is new, and all that follows from it, in one commit with the cursor."""
+    with writing.lease(service.engine) as connection:
+        pulled = source.pull(reading.cursor(connection, feed.id))
+        return _take_in(service, connection, feed, pulled.rows, pulled.cursor)
+
+
+def load_incidents(service: Service, feed: Feed, rows: pd.DataFrame) -> intake.Summary:
+    """Take in rows that came as a file; the feed's cursor stays where it is."""
+    with writing.lease(service.engine) as connection:
+        return _take_in(service, connection, feed, rows, None)
+
+
+def _take_in(
+    service: Service, connection: sqlalchemy.Connection, feed: Feed, rows: pd.DataFrame, cursor: str | None
+) -> intake.Summary:
+    now = service.now()
+    asked = intake.asks(rows, feed, now, service.rules)
+    found = intake.digest(rows, feed, _known(service, connection, asked, now), now)
+    writing.record(connection, found, feed=feed.id, cursor=cursor, now=now)
+    supervising.follow(service, connection, found, now)
+    alarms = [system["alarm"] for system in cast("_Systems", found.summary.get("systems", {})).values()]
+    if found.witnesses is not None:
+        numbers, changed = witnesses.followed(reading.evidence(connection, feed.id), found.witnesses, feed.id)
+        writing.record_evidence(connection, feed.id, numbers, now)
+        alarms += changed
+    for alarm in filter(None, alarms):
+        log.warning("%s", alarm)
+    return found.summary
+
+
+def _locate_again(
+    service: Service, connection: sqlalchemy.Connection, keys: pd.DataFrame, now: datetime
+) -> intake.Found:
+    known = _known(service, connection, intake.Asks(keys, ()), now)
+    systems = {feed.id: feed.system for feed in service.feeds}
+    found = intake.relocate(reading.whole_incidents(connection, keys), systems, known)
+    writing.record(connection, found, feed=None, cursor=None, now=now)
+    supervising.follow(service, connection, found, now)
+    return found
+
+
+def _triage(service: Service, connection: sqlalchemy.Connection, keys: pd.DataFrame, now: datetime) -> intake.Found:
+    known = _known(service, connection, intake.Asks(keys, ()), now)
+    feeds = {feed.id: feed for feed in service.feeds}
+    found = intake.retriage(reading.whole_incidents(connection, keys), feeds, known)
+    writing.record(connection, found, feed=None, cursor=None, now=now)
+    supervising.follow(service, connection, found, now)
+    return found
+
+
+def _known(service: Service, connection: sqlalchemy.Connection, asked: intake.Asks, now: datetime) -> intake.Known:
+    return intake.Known(
+        zones=service.zones(connection),
+        rules=service.rules,
+        incidents=reading.known_incidents(connection, asked.keys, asked.months),
+        solver=service.solver(connection),
+        corrections=decisions.corrections(connection, asked.keys),
+        verdicts=triages.verdicts(connection, asked.keys),
+        closed=history.closed(connection, service.month(now)),
+    )
