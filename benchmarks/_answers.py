@@ -11,7 +11,6 @@ from benchmarks.dispatch.gazetteer import World
 
 _CROSSING_M = 50.0  # a crossing is found when the answer is this near
 _POINT_M = 100.0  # a point without an entry is
-_BINS = 15
 _GEOD = pyproj.Geod(ellps="WGS84")
 
 
@@ -40,13 +39,6 @@ def _described(world: World, ids: pd.Series) -> dict[str, np.ndarray]:
     entries = world.entries.set_index("entry_id")[["kind", "name", "parent"]]
     found = entries.reindex(ids)
     return {name: found[name].astype(object).fillna("").to_numpy() for name in found.columns}
-
-
-def calibration_error(confidence: np.ndarray, within: np.ndarray) -> float:
-    """Give the expected calibration error: the mean gap between confidence and share right over 15 equal steps."""
-    step = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    gaps = [abs(confidence[step == i].mean() - within[step == i].mean()) * (step == i).sum() for i in np.unique(step)]
-    return float(sum(gaps) / len(confidence))
 
 
 def table(found: pd.DataFrame) -> str:

@@ -63,9 +63,9 @@ def figure(what: str, run: Callable[[], object], unit: str, goal: float) -> Row:
     return measured(what, 1000 * statistics.median(_timed(run)[0] for _ in range(ROUNDS)), unit, goal)
 
 
-def measured(what: str, value: float, unit: str, goal: float) -> Row:
+def measured(what: str, value: float, unit: str, goal: float, digits: int = 1) -> Row:
     """Give a value beside the most it may be."""
-    return {"what": what, "value": round(value, 1), "unit": unit, "goal": goal, "met": value <= goal}
+    return {"what": what, "value": round(float(value), digits), "unit": unit, "goal": goal, "met": bool(value <= goal)}
 
 
 def reached(what: str, value: float, unit: str, goal: float) -> Row:

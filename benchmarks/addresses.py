@@ -38,6 +38,7 @@ from benchmarks._race import ROUNDS, Row, arguments, measured, reached, report
 from benchmarks.dispatch import administration, noise, texts
 from benchmarks.dispatch import gazetteer as made_up
 from benchmarks.dispatch.gazetteer import World
+from geo_service.analysis import reliability
 from geo_service.geography import crs, source_systems
 from geo_service.geography.addresses import calibrate, gazetteer, grammar, locate, normalise
 
@@ -73,11 +74,12 @@ def accuracy(found: pd.DataFrame, answers: pd.DataFrame) -> list[Row]:
     accepted = answers["accepted"].to_numpy(dtype=bool)
     within = error_m <= calibrate.WITHIN_M
     kept = within[accepted].mean() if accepted.any() else 0.0
+    told = reliability.table(answers["confidence"].to_numpy(), within, np.linspace(0, 1, 16))
     return [
         reached("addresses/top1_clean", right[resolvable & ~typo].mean(), "share", 0.98),
         reached("addresses/top1_all", right[resolvable].mean(), "share", 0.96),
         measured("addresses/crossing_offset_median_m", float(np.median(error_m[offset])), "m", 15),
-        below("addresses/ece_held_out", _answers.calibration_error(answers["confidence"].to_numpy(), within), 0.01),
+        measured("addresses/ece_held_out", reliability.calibration_error(told), "share", 0.01, digits=4),
         reached("addresses/accepted_share", accepted[resolvable].mean(), "share", 0.85),
         reached("addresses/accepted_within_100m", float(kept), "share", 0.99),
         reached("addresses/uncertainty_holds", _least_held(found[resolvable & found["right"]], answers), "share", 0.9),
@@ -89,11 +91,6 @@ def _least_held(right: pd.DataFrame, answers: pd.DataFrame) -> float:
     held = right["error_m"] <= answers["uncertainty_m"].loc[right.index]
     level = held.groupby(right["level"])
     return float(level.mean()[level.size() >= 100].min())
-
-
-def below(what: str, share: float, goal: float) -> Row:
-    """Give a share beside the most it may be."""
-    return {"what": what, "value": round(share, 4), "unit": "share", "goal": goal, "met": share <= goal}
 
 
 def learned(world: World, solver: locate.Solver, records: pd.DataFrame) -> calibrate.Calibration:

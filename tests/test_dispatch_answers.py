@@ -58,10 +58,3 @@ def test_no_answer_is_infinitely_far(world: World):
     answers = pd.DataFrame({"entry_id": [""], "level": ["none"], "lon": [np.nan], "lat": [np.nan]})
     [row] = _answers.judged(world, records, answers).itertuples()
     assert (row.error_m, bool(row.right)) == (np.inf, False)
-
-
-def test_confidence_that_keeps_its_word_has_no_calibration_error():
-    confidence = np.repeat([0.25, 0.75], 400)
-    within = np.arange(800) % 4 < np.repeat([1, 3], 400)
-    assert _answers.calibration_error(confidence, within) == pytest.approx(0.0)
-    assert _answers.calibration_error(confidence, ~within) == pytest.approx(0.5)

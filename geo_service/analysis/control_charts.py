@@ -319,14 +319,15 @@ def _grown(slope: Floats, weights: Floats, history: _History) -> tuple[Floats, F
 def _slope(moment: Floats, events: Floats, weights: Floats, history: _History) -> Floats:
     """Find the slope by Newton; steps of at most 1 keep it from leaping where all incidents stand at one end."""
     seasons = np.eye(int(history.season.max()) + 1)[history.season]
-    slope = np.zeros(len(weights))
+    slope, sought = np.zeros(len(weights)), np.arange(len(weights))  # few take many rounds; the others are done
     for _ in range(_ROUNDS):
-        growth, exposure, centre = _grown(slope, weights, history)
+        growth, exposure, centre = _grown(slope[sought], weights[sought], history)
         spread = (growth * history.time**2) @ seasons / exposure - centre**2
-        score = moment - (events * centre).sum(axis=1)
-        step = np.clip(score / np.maximum((events * spread).sum(axis=1), _LEAST), -1.0, 1.0)
-        slope = slope + step
-        if np.abs(step).max() < _SLOPE_FOUND:
+        score = moment[sought] - (events[sought] * centre).sum(axis=1)
+        step = np.clip(score / np.maximum((events[sought] * spread).sum(axis=1), _LEAST), -1.0, 1.0)
+        slope[sought] += step
+        sought = sought[np.abs(step) >= _SLOPE_FOUND]
+        if not len(sought):
             break
     return slope
 

@@ -57,13 +57,14 @@ def test_a_season_is_found_and_drawn_to_one():
     assert scarce[30] / 31 / (scarce[34] / 30) < 1.1
 
 
-def test_an_old_month_says_half_of_a_new_one_after_the_half_life():
-    months = int(expectations.HALF_LIFE_MONTHS) + 1
+def test_a_month_says_what_fading_says_and_an_old_one_half_of_one_a_half_life_later():
+    months = 25
     counts = np.zeros((40, months), dtype=np.int64)
-    counts[0, 0], counts[1, -1], counts[2:10, 3] = 6, 6, 3
-    found = expectations.believe(counts, np.zeros(40, dtype=np.int64), "2020-01")
-    none = found.shape[-1]
-    assert (found.shape[0] - none) / (found.shape[1] - none) == pytest.approx(0.5)
+    counts[0, 0], counts[1, 12], counts[2, -1], counts[3:10, 3] = 6, 6, 6, 3
+    shape = expectations.believe(counts, np.zeros(40, dtype=np.int64), "2020-01").shape
+    said = (shape - shape[-1])[:3] / 6 / expectations.WORTH
+    np.testing.assert_allclose(said, expectations.fading(months)[[0, 12, -1]])
+    assert said[0] / said[1] == pytest.approx(0.5, abs=1e-3)
 
 
 def test_groups_share_a_prior_and_small_ones_that_of_all():

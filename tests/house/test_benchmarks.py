@@ -34,6 +34,13 @@ FIXED = {  # names that others read
         f"join/{name}" for name in ("reused", "reused_1m", "oneshot", "ties", "sectors", "tally", "build", "memory")
     },
     "province": {"province/two_workers", "province/rows_per_s"},
+    "warnings": {
+        f"warnings/{name}"
+        for name in (
+            *(f"{name}_day{day}" for name in ("auc", "rank", "calibration", "bias") for day in (5, 10, 15, 20, 25)),
+            *("brier_day5", "skill_day5", "interval", "after_red", "eb", "outlook", "farrington"),
+        )
+    },
 }
 
 

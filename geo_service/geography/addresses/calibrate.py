@@ -206,25 +206,6 @@ def _p_value(confidence: Floats, right: Flags, threshold: float, at_most: float)
     return float(bdtr(int((above & ~right).sum()), int(above.sum()), at_most))
 
 
-def calibration_error(confidence: Floats, right: Flags, bins: int = 15) -> float:
-    """Give the expected calibration error: the mean distance of confidence from the share that is right.
-
-    Over bins of equal numbers of answers in the order of their confidence (Nguyen and O'Connor 2015, EMNLP); equal
-    widths hide errors where most answers crowd.  With n answers a perfect confidence still shows about 0.8 sqrt(p (1
-    - p) bins / n).
-
-    >>> calibration_error(np.array([0.75] * 4), np.array([True, True, True, False]), bins=1)
-    0.0
-    """
-    if len(confidence) != len(right) or not len(right):
-        raise BadInput(
-            f"{len(confidence)} confidences and {len(right)} outcomes came; as many of both, and some, are needed"
-        )
-    order = np.argsort(confidence, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
-    return float(sum(abs((confidence[part] - right[part]).sum()) for part in parts) / len(right))
-
-
 def parse(table: Mapping[str, object], where: str) -> Calibration:
     """Read what `Calibration.as_table` wrote.
 
