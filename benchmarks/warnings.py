@@ -66,7 +66,8 @@ def replayed(folder: Path, months: tuple[str, str, str]) -> City:
     calls = pd.read_parquet(folder / "incidents.parquet", columns=columns)
     calls = calls[calls["category"].isin(COUNTED.split(","))]
     levels = pd.read_parquet(folder / "levels.parquet")
-    levels = levels[levels["month"].between(*months[:2])].pivot_table("count", "zone_id", "month", fill_value=0)
+    levels = levels[(levels["zone_kind"] == "communities") & levels["month"].between(*months[:2])]
+    levels = levels.pivot_table("count", "zone_id", "month", fill_value=0)
     place = levels.index.get_indexer(pd.Index(calls["community_id"]))
     day = calls["called_at"].dt.tz_localize(None).to_numpy().astype("datetime64[D]")
     seen = reliability.replay(place, day, len(levels), months[:2])
