@@ -63,7 +63,7 @@ def philadelphia(*, small: bool) -> Decade | None:
         "patrol_zones": "police_districts.geojson:dist_numc",
     }
     if not calls_file.exists():
-        print(f"digest/decade runs on a made-up city: no {calls_file}", file=sys.stderr)
+        print(f"a made-up city stands in: no {calls_file}", file=sys.stderr)
         return None
     return Decade(calls_file, tuple(f"{kind}={polygons / file}" for kind, file in zone_files.items()))
 
