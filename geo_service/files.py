@@ -23,7 +23,7 @@ import shapely
 
 from geo_service.analysis import alert_rules, jurisdictions, rules, task_rules, trust
 from geo_service.analysis import feed as feeds
-from geo_service.errors import AxisOrder, BadGazetteer, BadRule, BadZones, UndeclaredCRS
+from geo_service.errors import AxisOrder, BadGazetteer, BadInput, BadRule, BadZones, UndeclaredCRS
 from geo_service.geography import crs
 from geo_service.geography.zones import Zones
 from geo_service.maps import layers
@@ -247,6 +247,22 @@ def _column(frame: pd.DataFrame, names: Sequence[str], default: np.ndarray) -> n
 def _some(ids: Sequence[str] | np.ndarray) -> str:
     shown = ", ".join(str(i) for i in list(ids)[:_SHOWN])
     return shown + (f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else "")
+
+
+def read_lineage(path: Path) -> pd.DataFrame:
+    """Read which areas places lie in (CSV or Parquet): zone_kind, zone_id and any of LINEAGE_COLUMNS, as text.
+
+    Raises BadInput when the file is missing, is none of these or lacks the two columns.
+    """
+    try:
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype="str")
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: cannot be read as CSV or Parquet: {error}") from None
+    lacking = [name for name in ("zone_kind", "zone_id") if name not in table]
+    if lacking:
+        raise BadInput(f"{path.name}: no column {', '.join(lacking)}; it has {', '.join(table.columns)}")
+    known = ["zone_kind", "zone_id", *(name for name in jurisdictions.LINEAGE_COLUMNS if name in table)]
+    return table[known].fillna("").astype("str")
 
 
 @dataclass(frozen=True)

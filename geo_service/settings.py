@@ -31,6 +31,7 @@ class Settings:
     layers_dir: str = _knob("", "folder of layers/; empty: the one shipped")
     feeds: str = _knob("", "feed files to pull, comma-separated; empty: none (the demo brings its own)")
     feed_token: str = _knob("", "bearer token for HTTP feeds")
+    auditor_token: str = _knob("", "bearer token that opens /statistics/auditors/…; empty: nobody may")
     placing: str = _knob("unit_first", "placing rule of rules/placing.toml")
     time_zone: str = _knob("Asia/Shanghai", "the city's time zone: months are cut in it")
     pull_every_s: int = _knob(600, "seconds between two pulls of each feed [s]")

@@ -1,4 +1,4 @@
-"""The command line: geo-service demo, up, serve, work, pull, load, digest, geocode, check, migrate."""
+"""The command line: demo, up, serve, work, pull, load, digest, geocode, statistics, bulletin, check, migrate."""
 
 import argparse
 import json
@@ -226,6 +226,33 @@ def _add_geocode(command: argparse.ArgumentParser) -> None:
     command.add_argument("--column", default="", help="column of a CSV that holds the addresses")
 
 
+def _add_statistics(command: argparse.ArgumentParser) -> None:
+    command.add_argument("name", metavar="NAME", help="zero-incident, colours, changes, streaks or control")
+    command.add_argument("--months", type=int, default=6, help="months back from there, that one included (default: 6)")
+    command.add_argument("--kind", choices=rules.ZONE_KINDS, default="communities", help="which kind of place")
+    command.add_argument("--class", default="", metavar="NAME", help="only places of this class, such as hospital")
+    command.add_argument("--tree", choices=("police", "civil"), default="police", help="tree that level and area mean")
+    command.add_argument("--level", default="", help="a row for each area of this level (default: for each class)")
+    command.add_argument("--area", default="", metavar="CODE", help="only places in this area")
+    command.add_argument("--against", choices=("year", "month"), default="year", help="changes: what is compared with")
+    _add_print(command)
+
+
+def _add_print(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--month", default="", metavar="YYYY-MM", help="default: the last month that is over")
+    command.add_argument("--language", choices=("", "zh", "en", "both"), default="", help="language of a page")
+    command.add_argument(
+        "--from-digest", type=Path, metavar="DIR", help="folder of a digest run, instead of the database"
+    )
+    command.add_argument(
+        "--zones", action="append", metavar="KIND=FILE[:ID_PROPERTY]", help="of that run: names, classes and the map"
+    )
+    command.add_argument("--crs", default="", help="coordinate system of zone files that declare none")
+    command.add_argument("--lineage", type=Path, metavar="FILE", help="of that run: which areas its places lie in")
+    command.add_argument("--count", default="", metavar="CATEGORIES", help="of that run: the categories it coloured by")
+    command.add_argument("--out", required=True, metavar="FILE", help="file to write, or - for standard output")
+
+
 def _check(arguments: Arguments, knobs: settings.Settings) -> None:
     city = files.read_rules(files.shipped("rules", knobs.rules_dir), knobs.placing)
     folder, feeds = files.shipped("layers", knobs.layers_dir), files.shipped("rules", knobs.rules_dir) / "feeds"
@@ -254,6 +281,17 @@ def _geocode(arguments: Arguments, knobs: settings.Settings) -> None:
     geocoding.geocode(arguments, knobs)
 
 
+def _printing(name: str) -> _Run:
+    """Give a command that prints statistics; their libraries are imported when it runs."""
+
+    def run(arguments: Arguments, knobs: settings.Settings) -> None:
+        from geo_service.cli import statistics
+
+        getattr(statistics, name)(arguments, knobs)
+
+    return run
+
+
 def _opening(name: str) -> _Run:
     """Give a command that opens the database; its libraries are imported when it runs."""
 
@@ -278,6 +316,12 @@ _COMMANDS: Mapping[str, tuple[_Run, Callable[[argparse.ArgumentParser], None] | 
         "Incident files and zone files into counts, colours and alerts; no database.",
     ),
     "geocode": (_geocode, _add_geocode, "Say where an address is, or each of a file's."),
+    "statistics": (
+        _printing("print_table"),
+        _add_statistics,
+        "A table of statistics, each number with its interval, as CSV, Parquet, JSON or a page.",
+    ),
+    "bulletin": (_printing("print_bulletin"), _add_print, "A month's bulletin as one HTML file to print."),
     "check": (_check, None, "Read settings, rules, roles, layers and feeds and say what is wrong."),
     "migrate": (_opening("migrate"), None, "Bring the database's tables up to date."),
 }

@@ -34,6 +34,7 @@ from geo_service.web import (
     problems,
     queue_page,
     queues,
+    statistics,
     tasks,
     tasks_page,
     tiles,
@@ -76,6 +77,7 @@ def create_app(library: Service, page: Path = map_page.DIST) -> ASGIApp:
     app.include_router(messages.routes(library))
     app.include_router(tasks_page.routes(library))
     app.include_router(tasks.routes(library))
+    app.include_router(statistics.routes(library))
     app.include_router(map_page.routes(library, desk, page))
     _add_health(app, desk)
     api_page.add(app)

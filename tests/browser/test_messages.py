@@ -16,7 +16,7 @@ from tests.web import serving
 @pytest.fixture
 def page(database: sa.Engine, browser: Browser) -> Iterator[Page]:
     """The messages of a city with a red place: one sent, one without an address, some for nobody."""
-    service = serving.library(database)
+    service = serving.without_tasks(serving.library(database))
     serving.load_zones(service)
     staff(service, ["station police s1 p1", "grid_staff police g1 g1"], ["p1 inbox inbox: zh"])
     serving.commit(service, FOUR)

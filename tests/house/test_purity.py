@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 HOUSE = Path(__file__).resolve().parents[2]
-PURE = ("geography", "analysis", "maps")
+PURE = ("geography", "analysis", "maps", "prints")
 CALLS = {"open", "input", "print", "exec", "eval", "__import__", "breakpoint"}
 METHODS = {
     "now": "a clock",

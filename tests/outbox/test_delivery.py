@@ -26,7 +26,7 @@ MOST_TRIES = 6  # rules/alerts.toml
 
 @pytest.fixture
 def service(database: sa.Engine) -> serving.InJune:
-    made = serving.library(database)
+    made = serving.without_tasks(serving.library(database))
     serving.load_zones(made)
     return made
 
@@ -202,7 +202,7 @@ from geo_service.outbox import delivery
 from geo_service.store import opening
 from tests.web import serving
 engine = opening.connect(sys.argv[1])
-service = serving.library(engine)
+service = serving.without_tasks(serving.library(engine))
 service.ahead.append(timedelta(minutes=1))
 print("ready", flush=True)
 sys.stdin.readline()

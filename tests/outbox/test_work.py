@@ -46,7 +46,7 @@ def working(service: serving.InJune, source: Calls) -> Generator[None]:
 
 
 def city(database: sa.Engine, **knobs: object) -> serving.InJune:
-    made_city = replace(serving.library(database), settings=Settings(pull_every_s=1, **knobs))
+    made_city = serving.without_tasks(replace(serving.library(database), settings=Settings(pull_every_s=1, **knobs)))
     serving.load_zones(made_city)
     return made_city
 

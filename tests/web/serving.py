@@ -8,11 +8,11 @@ import socket
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import httpx
 import numpy as np
@@ -33,6 +33,7 @@ AT_A, AT_S, AT_D = f"{LON + 0.005} {LAT + 0.005}", f"{LON + 0.035} {LAT + 0.005}
 JUNE = datetime(2024, 6, 20, 4, 0, tzinfo=UTC)
 HOME = tile_at(LON + SIDE, LAT + SIDE / 2, 12)
 FEED = made.feed()
+S = TypeVar("S", bound=Service)
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,12 @@ def library(database: sa.Engine, **knobs: Any) -> InJune:
     looks = files.read_layers(folder), files.read_level_scheme(folder)
     texts = cast(Mapping[str, Mapping[str, str]], files.read_texts())
     return InJune(settings, database, rules, *looks, texts, (), None, [], monotonic())
+
+
+def without_tasks(service: S) -> S:
+    """Let nothing open a task, so that messages about places stand alone."""
+    service.__dict__["task_rules"] = tuple(replace(rule, opens=()) for rule in service.task_rules)
+    return service
 
 
 def zones(kind: str, shapes: dict[str, shapely.Polygon], called: str) -> Zones:

@@ -19,7 +19,7 @@ TWO = ["station police s1 p1", "grid_staff police g1 g1"]
 @pytest.fixture
 def outbox(database: sa.Engine) -> Iterator[tuple[httpx.Client, serving.InJune]]:
     """A served city with a red place, one of its two recipients without an address."""
-    service = serving.library(database)
+    service = serving.without_tasks(serving.library(database))
     serving.load_zones(service)
     staff(service, TWO, ["p1 inbox inbox: zh"])
     serving.commit(service, FOUR)
