@@ -21,7 +21,7 @@ import pyogrio
 import pyogrio.errors
 import shapely
 
-from geo_service.analysis import alert_rules, jurisdictions, rules, task_rules, trust
+from geo_service.analysis import alert_rules, jurisdictions, prevention, rules, task_rules, trust
 from geo_service.analysis import feed as feeds
 from geo_service.errors import AxisOrder, BadGazetteer, BadInput, BadRule, BadZones, UndeclaredCRS
 from geo_service.geography import crs
@@ -91,6 +91,12 @@ def read_task_rules(folder: Path) -> tuple[task_rules.TaskRule, ...]:
     """Read rules/tasks.toml, and check it against roles.toml beside it."""
     path = folder / "tasks.toml"
     return task_rules.parse(read_toml(path), str(path), tuple(read_roles(folder)))
+
+
+def read_prevention(folder: Path) -> prevention.Rules:
+    """Read rules/prevention.toml."""
+    path = folder / "prevention.toml"
+    return prevention.parse_rules(read_toml(path), str(path))
 
 
 def read_layers(folder: Path) -> dict[str, layers.Layer]:
@@ -331,8 +337,36 @@ def read_gazetteer(paths: Sequence[Path], system: str = "") -> pd.DataFrame:
     Raises BadGazetteer (cannot be read, lacks a column, coordinates that are none), UndeclaredCRS, AxisOrder.
     """
     system = crs.check_system(system, "--crs") if system else ""
-    frames = [_entries(part, path, system) for path in paths for part in _gazetteer_parts(path)]
+    frames = [_entries(part, path, system) for path in paths for part in _table_parts(path, "gazetteer", BadGazetteer)]
     return pd.concat(frames, ignore_index=True)
+
+
+def read_objects(path: Path, system: str = "") -> pd.DataFrame:
+    """Read a table of prevention objects, visits or measures: text columns, `lon` and `lat` in WGS 84 (NaN: none).
+
+    CSV and plain Parquet hold `lon`, `lat` or a `wkt`; GeoPackage, GeoJSON, Shapefile, FlatGeobuf and GeoParquet
+    points.  `system` is that of files that declare none.  Raises BadInput, UndeclaredCRS, AxisOrder.
+    """
+    parts = _table_parts(path, "prevention table", BadInput)
+    return pd.concat([objects_of(table, path, system) for table in parts], ignore_index=True)
+
+
+def objects_of(table: pd.DataFrame, path: Path, system: str = "") -> pd.DataFrame:
+    """Bring a table that was read elsewhere to the form of read_objects; `path` names it in errors."""
+    system = crs.check_system(system, "--crs") if system else ""
+    geometry = table.geometry.name if isinstance(table, geopandas.GeoDataFrame) else "wkt"
+    found = pd.DataFrame({name: _plain(table, name) for name in table.columns if name not in (geometry, "lon", "lat")})
+    rows = pd.Series(np.arange(1, len(table) + 1), index=table.index).astype("str")
+    shapes, declared = _drawn(table, rows, path, BadInput)
+    drawn = ~shapely.is_missing(shapes)
+    _refuse(drawn & (shapely.get_type_id(shapes) != 0), rows, path, BadInput, "the geometry is no point")
+    if system and path.suffix in _UNDECLARED:
+        declared = system
+    if drawn.any() and not (declared or system):
+        raise _undeclared(path)
+    if drawn.any():
+        shapes[drawn] = _on_earth(shapes[drawn], declared or system, path)
+    return found.assign(lon=shapely.get_x(shapes), lat=shapely.get_y(shapes)).reset_index(drop=True)
 
 
 def projection_of(rows: pd.DataFrame) -> str:
@@ -346,10 +380,10 @@ def projection_of(rows: pd.DataFrame) -> str:
     return crs.GaussKrueger(meridian, 3, False).system
 
 
-def _gazetteer_parts(path: Path) -> list[pd.DataFrame]:
-    """Read the tables of a file as they are."""
+def _table_parts(path: Path, what: str, error_of: type[BadInput]) -> list[pd.DataFrame]:
+    """Read the tables of a file as they are; `what` names in errors what they should hold."""
     if not path.exists():
-        raise BadGazetteer(f"{path}: no such gazetteer file")
+        raise error_of(f"{path}: no such {what} file")
     try:
         written = path.name.lower().removesuffix(".gz")
         if written.endswith((".csv", ".tsv")):
@@ -360,8 +394,8 @@ def _gazetteer_parts(path: Path) -> list[pd.DataFrame]:
             return [geopandas.read_parquet(path) if has_geometry else pd.read_parquet(path)]
         return [pyogrio.read_dataframe(path, layer=name) for name in pyogrio.list_layers(path)[:, 0]]
     except (pyogrio.errors.DataSourceError, pa.ArrowInvalid, ValueError) as error:
-        raise BadGazetteer(
-            f"{path}: cannot be read as a gazetteer: {error}; CSV (UTF-8), GeoPackage, GeoJSON, Shapefile, FlatGeobuf "
+        raise error_of(
+            f"{path}: cannot be read as a {what}: {error}; CSV (UTF-8), GeoPackage, GeoJSON, Shapefile, FlatGeobuf "
             "and Parquet can"
         ) from None
 
@@ -378,18 +412,22 @@ def _entries(table: pd.DataFrame, path: Path, system: str) -> pd.DataFrame:
             "and lon, lat or wkt"
         )
     found = pd.DataFrame({name: _plain(table, name) for name in gazetteer.COLUMNS})
-    geometry, declared = _drawn(table, found["entry_id"], path)
+    geometry, declared = _drawn(table, found["entry_id"], path, BadGazetteer)
     drawn = ~shapely.is_missing(geometry)
     if system and path.suffix in _UNDECLARED:
         declared = system
     if drawn.any() and not (declared or system):
-        raise UndeclaredCRS(
-            f"{path.name} declares no CRS for its positions; say which it is with --crs (geo-service digest: "
-            "--gazetteer-crs), EPSG:4326 for WGS 84, EPSG:4490 for CGCS2000, GCJ-02 or BD-09"
-        )
+        raise _undeclared(path)
     if drawn.any():
         geometry[drawn] = _on_earth(geometry[drawn], declared or system, path)
     return found.assign(geometry=pd.Series(geometry, index=found.index, dtype=object))
+
+
+def _undeclared(path: Path) -> UndeclaredCRS:
+    return UndeclaredCRS(
+        f"{path.name} declares no CRS for its positions; say which it is with --crs (geo-service digest: "
+        "--gazetteer-crs), EPSG:4326 for WGS 84, EPSG:4490 for CGCS2000, GCJ-02 or BD-09"
+    )
 
 
 def _plain(table: pd.DataFrame, name: str) -> "pd.Series[str]":
@@ -404,7 +442,7 @@ def _plain(table: pd.DataFrame, name: str) -> "pd.Series[str]":
     return column.astype("str").fillna("").str.strip()
 
 
-def _drawn(table: pd.DataFrame, ids: "pd.Series[str]", path: Path) -> tuple[np.ndarray, str]:
+def _drawn(table: pd.DataFrame, ids: "pd.Series[str]", path: Path, error_of: type[BadInput]) -> tuple[np.ndarray, str]:
     """Give each row's geometry as it is written, None where there is none, and the system the file declares."""
     if isinstance(table, geopandas.GeoDataFrame):
         code = table.crs.to_epsg() if table.crs else None
@@ -417,7 +455,13 @@ def _drawn(table: pd.DataFrame, ids: "pd.Series[str]", path: Path) -> tuple[np.n
         written = [_plain(table, name) for name in ("lon", "lat")]
         numbers = [pd.to_numeric(side, errors="coerce").to_numpy(dtype=np.float64) for side in written]
         known = np.isfinite(numbers[0]) & np.isfinite(numbers[1])
-        _refuse(~known & ((written[0] != "") | (written[1] != "")).to_numpy(), ids, path, "lon and lat are no numbers")
+        _refuse(
+            ~known & ((written[0] != "") | (written[1] != "")).to_numpy(),
+            ids,
+            path,
+            error_of,
+            "lon and lat are no numbers",
+        )
         shapes = np.full(len(table), None, dtype=object)
         shapes[known] = shapely.points(numbers[0][known], numbers[1][known])
     else:
@@ -426,13 +470,15 @@ def _drawn(table: pd.DataFrame, ids: "pd.Series[str]", path: Path) -> tuple[np.n
         text = _plain(table, "wkt")
         given = (text != "").to_numpy() & shapely.is_missing(shapes)
         shapes[given] = shapely.from_wkt(text[given].to_numpy(dtype=object), on_invalid="ignore")
-        _refuse(given & shapely.is_missing(shapes), ids, path, "wkt is no geometry, such as POINT (116.58 35.41)")
+        _refuse(
+            given & shapely.is_missing(shapes), ids, path, error_of, "wkt is no geometry, such as POINT (116.58 35.41)"
+        )
     return shapely.force_2d(shapes), ""
 
 
-def _refuse(wrong: np.ndarray, ids: "pd.Series[str]", path: Path, why: str) -> None:
+def _refuse(wrong: np.ndarray, ids: "pd.Series[str]", path: Path, error_of: type[BadInput], why: str) -> None:
     if wrong.any():
-        raise BadGazetteer(f"{path.name}: {why} in row {_some(ids.to_numpy()[wrong])}; correct or empty it")
+        raise error_of(f"{path.name}: {why} in row {_some(ids.to_numpy()[wrong])}; correct or empty it")
 
 
 def _on_earth(shapes: np.ndarray, system: str, path: Path) -> np.ndarray:

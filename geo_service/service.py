@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy
 
 from geo_service import files
-from geo_service.analysis import task_rules
+from geo_service.analysis import prevention, task_rules
 from geo_service.analysis.alert_rules import AlertRules
 from geo_service.analysis.feed import Feed
 from geo_service.analysis.jurisdictions import Role
@@ -144,6 +144,11 @@ class Service:
     def task_rules(self) -> tuple[task_rules.TaskRule, ...]:
         """When a place is supervised, as tasks.toml among the rules says."""
         return files.read_task_rules(files.shipped("rules", self.settings.rules_dir))
+
+    @cached_property
+    def prevention(self) -> prevention.Rules:
+        """What prevention.toml among the rules says of objects and measures.  Raises BadRule."""
+        return files.read_prevention(files.shipped("rules", self.settings.rules_dir))
 
     def now(self) -> datetime:
         """The one clock."""

@@ -74,6 +74,17 @@ class Feed:
             named.append(self.system_column)
         return tuple(dict.fromkeys(named))
 
+    @property
+    def layouts(self) -> Mapping[str, str]:
+        """The strptime layout of each source column that holds a time, or the part of it that the column holds."""
+        found: dict[str, str] = {}
+        for name, layout in self.formats.items():
+            columns = self.columns.get(name, ())
+            parts = layout.split(" ") if len(columns) > 1 else [layout]
+            if len(parts) == len(columns):
+                found |= dict(zip(columns, parts, strict=True))
+        return found
+
 
 def parse(table: Mapping[str, object], path: PurePath) -> Feed:
     """Check a feed file and make a Feed of it.

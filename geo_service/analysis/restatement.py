@@ -14,6 +14,7 @@ from geo_service.analysis import incidents as incident_rows
 
 CAUSE_COLUMNS = ("zone_kind", "zone_id", "month", "why", "feed", "incident_id")
 LATE, RETYPED, TRIAGED, REDATED, RELOCATED = "late", "retyped", "triaged", "redated", "relocated"
+ARCHIVE = "archive"  # late too, from digitised records
 WHOLE = ("boundaries", "rules")  # why everything may have changed at once: no single call did it
 
 _KEY = ["feed", "incident_id"]

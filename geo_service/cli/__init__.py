@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from geo_service import batch, files, settings
 from geo_service.analysis import jurisdictions, rules
-from geo_service.errors import BadParameter, GeoServiceError
+from geo_service.errors import BadParameter, BadRule, GeoServiceError
 
 Arguments = argparse.Namespace
 
@@ -191,13 +191,16 @@ def _add_pull(command: argparse.ArgumentParser) -> None:
 
 
 def _add_load(command: argparse.ArgumentParser) -> None:
-    command.add_argument("what", choices=("zones", "incidents", "gazetteer", "areas", "memberships", "roster"))
+    command.add_argument(
+        "what",
+        choices=("zones", "incidents", "gazetteer", "areas", "memberships", "roster", "prevention", "archive"),
+    )
     command.add_argument(
         "file",
         nargs="+",
         metavar="FILE",
         help="zones: KIND=FILE[:ID_PROPERTY]; incidents: CSV, JSON or Parquet; gazetteer: CSV, GeoPackage or Parquet; "
-        "areas, memberships, roster: CSV or Excel",
+        "areas, memberships, roster, archive: CSV or Excel; prevention: CSV, GeoPackage or Excel",
     )
     command.add_argument("--crs", default="", help="coordinate system of files with geometry that declare none")
     command.add_argument(
@@ -205,9 +208,11 @@ def _add_load(command: argparse.ArgumentParser) -> None:
         choices=tuple(jurisdictions.TREES),
         help="memberships: of this tree, by the polygons of its areas, FILE:CODE_PROPERTY",
     )
-    command.add_argument("--feed", type=Path, help="incidents: how to read them, rules/feeds/X.toml")
-    command.add_argument("--signed-by", default="", metavar="ID", help="gazetteer: staff id of who answers for it")
-    command.add_argument("--because", default="", metavar="TEXT", help="gazetteer: why it is loaded")
+    command.add_argument("--feed", type=Path, help="incidents, archive: how to read them, rules/feeds/X.toml")
+    command.add_argument(
+        "--signed-by", default="", metavar="ID", help="gazetteer, archive: staff id of who answers for it"
+    )
+    command.add_argument("--because", default="", metavar="TEXT", help="gazetteer, archive: why it is loaded")
 
 
 def _add_geocode(command: argparse.ArgumentParser) -> None:
@@ -257,6 +262,12 @@ def _check(arguments: Arguments, knobs: settings.Settings) -> None:
     city = files.read_rules(files.shipped("rules", knobs.rules_dir), knobs.placing)
     folder, feeds = files.shipped("layers", knobs.layers_dir), files.shipped("rules", knobs.rules_dir) / "feeds"
     layers, _ = files.read_layers(folder), files.read_level_scheme(folder)
+    objects = files.read_prevention(feeds.parent)
+    for layer in layers.values():
+        if unknown := sorted(set(layer.objects) - set(objects.kinds)):
+            raise BadRule(
+                f"layer {layer.id}: no kind {', '.join(unknown)} in rules/prevention.toml; correct one of them"
+            )
     read = [files.read_feed(path) for path in sorted(feeds.glob("*.toml"))]
     for feed in read:
         for entry in feed.categories:
@@ -309,7 +320,7 @@ _COMMANDS: Mapping[str, tuple[_Run, Callable[[argparse.ArgumentParser], None] | 
     "serve": (_opening("serve"), None, "Serve the map and its layers."),
     "work": (_opening("work"), None, "Pull the feeds every GEO_PULL_EVERY_S seconds."),
     "pull": (_opening("pull"), _add_pull, "Pull the feeds once."),
-    "load": (_opening("load"), _add_load, "Load zones, incidents, a gazetteer, areas or a roster into the database."),
+    "load": (_opening("load"), _add_load, "Load zones, incidents, registers, prevention … into the database."),
     "digest": (
         _digest,
         _add_digest,

@@ -3,11 +3,12 @@
 Apart from the others, whose start the libraries of database, HTTP and web would double.
 """
 
+import hashlib
 import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -23,12 +24,13 @@ from geo_service.analysis import rules
 from geo_service.analysis.feed import Feed
 from geo_service.cli import Arguments, registers
 from geo_service.errors import BadParameter
-from geo_service.feeds import sources, streams
+from geo_service.feeds import sources, streams, workbooks
 from geo_service.feeds.sources import Source
 from geo_service.maps.layers import EVERYTHING
 from geo_service.service import Service
 from geo_service.store import gazetteers, reading
 from geo_service.store import jurisdictions as kept_trees
+from geo_service.store.archives import Archive
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,29 +76,76 @@ def pull(arguments: Arguments, knobs: settings.Settings) -> None:
 
 
 def load(arguments: Arguments, knobs: settings.Settings) -> None:
-    """Put zones, incidents, a gazetteer, areas, memberships or a roster from files into the database."""
+    """Put zones, incidents, a gazetteer, registers, prevention or an archive from files into the database."""
     if arguments.what in registers.LOADED:
         registers.load(arguments, knobs)
-    elif arguments.what == "gazetteer":
-        _load_gazetteer(arguments, knobs)
-    elif arguments.what == "incidents":
-        if not arguments.feed:
-            raise BadParameter("load incidents needs --feed rules/feeds/X.toml, which says how to read them")
-        feed = files.read_feed(arguments.feed)
-        rows = [streams.read_rows(Path(path), feed.columns_taken) for path in arguments.file]
-        with closing(service.open_service(knobs)) as parts:
-            for rows_of_file in rows:
-                cli.print_summary(jobs.load_incidents(parts, feed, rows_of_file), arguments)
-    else:
-        _load_zones(arguments, knobs)
+        return
+    loading = {
+        "zones": _load_zones,
+        "incidents": _load_incidents,
+        "gazetteer": _load_gazetteer,
+        "prevention": _load_prevention,
+        "archive": _load_archive,
+    }
+    loading[arguments.what](arguments, knobs)
+
+
+def _load_incidents(arguments: Arguments, knobs: settings.Settings) -> None:
+    feed = _feed(arguments)
+    rows = [streams.read_rows(Path(path), feed.columns_taken) for path in arguments.file]
+    with closing(service.open_service(knobs)) as parts:
+        for rows_of_file in rows:
+            cli.print_summary(jobs.load_incidents(parts, feed, rows_of_file), arguments)
+
+
+def _load_prevention(arguments: Arguments, knobs: settings.Settings) -> None:
+    tables = [(Path(path).name, _objects(Path(path), arguments.crs)) for path in arguments.file]
+    with closing(service.open_service(knobs)) as parts:
+        for name, table in tables:
+            cli.print_summary({"file": name, **jobs.load_prevention(parts, table, name)}, arguments)
+
+
+def _objects(path: Path, system: str) -> "pd.DataFrame":
+    if path.suffix.lower() == ".xlsx":
+        return files.objects_of(workbooks.read_table(path), path, system)
+    return files.read_objects(path, system)
+
+
+def _load_archive(arguments: Arguments, knobs: settings.Settings) -> None:
+    feed = _feed(arguments)
+    _check_signed(arguments)
+    if not arguments.because:
+        raise BadParameter("load archive needs --because TEXT, the reason why the past is restated")
+    read = [(Path(path), _archived(Path(path), feed)) for path in arguments.file]
+    with closing(service.open_service(knobs)) as parts:
+        for path, rows in read:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            archive = Archive(path.name, digest, len(rows), arguments.signed_by, arguments.because)
+            cli.print_summary({"file": path.name, **jobs.load_archive(parts, feed, rows, archive)}, arguments)
+
+
+def _archived(path: Path, feed: Feed) -> "pd.DataFrame":
+    if path.suffix.lower() == ".xlsx":
+        return workbooks.read_rows(path, feed.columns_taken, feed.layouts)
+    return streams.read_rows(path, feed.columns_taken)
+
+
+def _feed(arguments: Arguments) -> Feed:
+    if not arguments.feed:
+        raise BadParameter(f"load {arguments.what} needs --feed rules/feeds/X.toml, which says how to read them")
+    return files.read_feed(arguments.feed)
+
+
+def _check_signed(arguments: Arguments) -> None:
+    if not re.match(gazetteers.STAFF_ID, arguments.signed_by):
+        raise BadParameter(
+            f"load {arguments.what} needs --signed-by ID, the staff id of who answers for it: letters, digits, dot, "
+            "dash, underscore; no name"
+        )
 
 
 def _load_gazetteer(arguments: Arguments, knobs: settings.Settings) -> None:
-    if not re.match(gazetteers.STAFF_ID, arguments.signed_by):
-        raise BadParameter(
-            "load gazetteer needs --signed-by ID, the staff id of who answers for it: letters, digits, dot, dash, "
-            "underscore; no name"
-        )
+    _check_signed(arguments)
     entries = files.read_gazetteer([Path(path) for path in arguments.file], arguments.crs)
     with closing(service.open_service(knobs)) as parts:
         summary = jobs.load_gazetteer(parts, entries, arguments.signed_by, arguments.because)
@@ -144,6 +193,7 @@ def _demo_city(parts: Service, size: float) -> tuple[Feed, Source]:
         months = reading.months(connection)
         has_gazetteer = gazetteers.version(connection) > 0
         has_areas = not kept_trees.trees(connection, EVERYTHING).areas.empty
+        has_objects = reading.revision(connection).objects_seq > 0
     if not has_gazetteer:
         jobs.load_gazetteer(parts, live.gazetteer, signed_by="demo", reason="the made-up city's own")
     if not has_zones:
@@ -152,6 +202,10 @@ def _demo_city(parts: Service, size: float) -> tuple[Feed, Source]:
             jobs.load_zones(parts, files.zones_of(frame, files.ZoneFile(kind, Path(f"demo/{kind}")))[0])
     if not has_areas:
         registers.load_made(parts, live.city)
+    if not has_objects:
+        for name, table in live.prevention.items():
+            where = Path(f"demo/{name}")
+            jobs.load_prevention(parts, files.objects_of(table, where, "EPSG:4326"), where.name)
     if f"{now.astimezone(ZoneInfo(feed.city_zone)):%Y-%m}" not in months:
         past = live.city.history
         _say(f"正在录入两年的接警单 taking in two years of call records ({len(past):,})")
@@ -178,6 +232,13 @@ class _Live:
         from geo_service.demo import gazetteer
 
         return gazetteer.of(self.city)
+
+    @cached_property
+    def prevention(self) -> "Mapping[str, pd.DataFrame]":
+        """What the city does against crime, as files of `load prevention` hold it."""
+        from geo_service.demo import prevention
+
+        return prevention.of(self.city)
 
     @cached_property
     def _source(self) -> Source:

@@ -6,8 +6,9 @@ and ``load`` read. ``ReplaySource`` goes on where the records end, live.  Names,
 copied from no gazetteer; there is no person in it.
 
 names.py words · plan.py the drawing · streets.py network and blocks · places.py who lives where · buildings.py ·
-addresses.py · gazetteer.py · jurisdictions.py who answers · cameras.py · kinds.py what happens how often · incidents.py
-when and where · records.py as the dispatch platform writes it · city.py the whole · replay.py live.
+addresses.py · gazetteer.py · jurisdictions.py who answers · prevention.py · cameras.py · kinds.py what happens
+how often · incidents.py when and where · records.py as the dispatch platform writes it · city.py the whole ·
+replay.py live.
 """
 
 from geo_service.demo.city import SEED, City, build, write

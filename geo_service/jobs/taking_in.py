@@ -2,22 +2,24 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import cast
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import sqlalchemy
 
-from geo_service.analysis import (
-    intake,
-    witnesses,
-)
+from geo_service.analysis import incidents, intake, prevention, restatement, witnesses
 from geo_service.analysis.feed import Feed
 from geo_service.feeds.sources import Source
 from geo_service.geography.zones import Zones
 from geo_service.jobs import supervising
+from geo_service.maps import layers
 from geo_service.service import Service
-from geo_service.store import decisions, gazetteers, history, reading, reviews, triages, writing
+from geo_service.store import archives, decisions, gazetteers, history, reading, reviews, triages, writing
+from geo_service.store import prevention as objects
+from geo_service.store.archives import Archive
 from geo_service.store.gazetteers import Signature
 
 _Systems = Mapping[str, Mapping[str, object]]
@@ -36,7 +38,43 @@ def load_zones(service: Service, zones: Zones) -> intake.Summary:
         found = intake.restate(known)
         writing.record(connection, found, feed=None, cursor=None, now=now, replace="boundaries")
         supervising.follow(service, connection, found, now)
+        linked = prevention.linked(objects.objects(connection, layers.EVERYTHING), known.zones)
+        writing.note_objects(connection, objects.record_objects(connection, linked), now)
     return found.summary
+
+
+def load_prevention(service: Service, table: pd.DataFrame, where: str) -> intake.Summary:
+    """Take in objects, visits or measures, whichever a table's columns are about: all of them or, with an error, none.
+
+    `table` is as files.objects_of gives it, `where` names it in errors.
+    """
+    now = service.now()
+    what = prevention.is_about(list(table.columns))
+    read = {"objects": _load_objects, "visits": _load_visits, "measures": _load_measures}[what]
+    with writing.lease(service.engine) as connection:
+        changed = read(service, connection, table, where)
+        writing.note_objects(connection, changed, now)
+    return {"loaded": what, "rows": len(table), "changed": changed}
+
+
+def _load_objects(service: Service, connection: sqlalchemy.Connection, table: pd.DataFrame, where: str) -> int:
+    zones, zone = service.zones(connection), ZoneInfo(service.settings.time_zone)
+    came = prevention.read_objects(table, service.prevention, service.now().astimezone(zone).date(), where)
+    prevention.check_zones(came, zones, where)
+    states = prevention.merged(objects.objects(connection, layers.EVERYTHING), came, where)
+    return objects.record_objects(connection, prevention.linked(states, zones))
+
+
+def _load_visits(service: Service, connection: sqlalchemy.Connection, table: pd.DataFrame, where: str) -> int:
+    known = objects.objects(connection, layers.EVERYTHING)
+    checkpoints = known.loc[known["kind"] == "checkpoint", "object_id"].tolist()
+    found = prevention.read_visits(table, checkpoints, service.settings.time_zone, where)
+    return objects.record_visits(connection, found)
+
+
+def _load_measures(service: Service, connection: sqlalchemy.Connection, table: pd.DataFrame, where: str) -> int:
+    found = prevention.read_measures(table, service.prevention, service.zones(connection), where)
+    return objects.record_measures(connection, found)
 
 
 def load_gazetteer(service: Service, entries: pd.DataFrame, signed_by: str, reason: str) -> intake.Summary:
@@ -71,21 +109,43 @@ def pull_incidents(service: Service, feed: Feed, source: Source) -> intake.Summa
     """Pull a feed once: what is new, and all that follows from it, in one commit with the cursor."""
     with writing.lease(service.engine) as connection:
         pulled = source.pull(reading.cursor(connection, feed.id))
-        return _take_in(service, connection, feed, pulled.rows, pulled.cursor)
+        return _take_in(service, connection, feed, pulled.rows, pulled.cursor).summary
 
 
 def load_incidents(service: Service, feed: Feed, rows: pd.DataFrame) -> intake.Summary:
     """Take in rows that came as a file; the feed's cursor stays where it is."""
     with writing.lease(service.engine) as connection:
-        return _take_in(service, connection, feed, rows, None)
+        return _take_in(service, connection, feed, rows, None).summary
+
+
+def load_archive(service: Service, feed: Feed, rows: pd.DataFrame, archive: Archive) -> intake.Summary:
+    """Take in digitised records as if they had come then, and keep who answers for them and what came from which row.
+
+    The past is restated by the rules as for any late row: of two versions of one incident the newer said holds.
+    """
+    now = service.now()
+    with writing.lease(service.engine) as connection:
+        found = _take_in(service, connection, feed, rows, None, late=restatement.ARCHIVE)
+        number = archives.enter(connection, feed.id, archive, now)
+        named = pd.DataFrame({"incident_id": incidents.joined(rows, feed.columns["id"], "-"), "row": rows["_row"]})
+        brought = named[named["incident_id"].isin(found.incidents["incident_id"])].drop_duplicates()
+        archives.keep_rows(connection, number, feed.id, brought)
+    return {"archive": number, **found.summary}
 
 
 def _take_in(
-    service: Service, connection: sqlalchemy.Connection, feed: Feed, rows: pd.DataFrame, cursor: str | None
-) -> intake.Summary:
+    service: Service,
+    connection: sqlalchemy.Connection,
+    feed: Feed,
+    rows: pd.DataFrame,
+    cursor: str | None,
+    *,
+    late: str = restatement.LATE,
+) -> intake.Found:
     now = service.now()
     asked = intake.asks(rows, feed, now, service.rules)
     found = intake.digest(rows, feed, _known(service, connection, asked, now), now)
+    found = replace(found, causes=found.causes.replace({"why": {restatement.LATE: late}}))
     writing.record(connection, found, feed=feed.id, cursor=cursor, now=now)
     supervising.follow(service, connection, found, now)
     alarms = [system["alarm"] for system in cast("_Systems", found.summary.get("systems", {})).values()]
@@ -95,7 +155,7 @@ def _take_in(
         alarms += changed
     for alarm in filter(None, alarms):
         log.warning("%s", alarm)
-    return found.summary
+    return found
 
 
 def _locate_again(

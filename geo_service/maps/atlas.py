@@ -2,7 +2,7 @@
 
 Pure and immutable: a change in the store makes a new atlas, and who holds the old one goes on drawing it.  Geometry
 (`Ground`) changes when zones are loaded, seldom; the states of the months change with every pull, so `renewed` keeps
-the ground as it is.
+the ground as it is.  Points (prevention objects) are a layer's own ground, without states.
 
 A month is on record from the first month with incidents to the current one (or the last with incidents, where that is
 later): there, a place without counted incidents has count 0 and level 0.  Of any other month nothing is known: its
@@ -19,10 +19,10 @@ import numpy.typing as npt
 import pandas as pd
 import shapely
 
-from geo_service.errors import NotFound
+from geo_service.errors import BadParameter, NotFound
 from geo_service.geography.zones import Zones
 from geo_service.maps import geojson, tiles
-from geo_service.maps.layers import EVERYTHING, Layer, Level, LevelScheme, View
+from geo_service.maps.layers import EVERYTHING, OBJECT_FIELDS, Layer, Level, LevelScheme, View
 
 FINEST = 14  # the last zoom with shapes of its own; deeper tiles are put on their grid when asked for
 FORM = 1  # raise when the bytes of a tile change though geometry, state and layer do not: it is part of every ETag
@@ -39,16 +39,16 @@ Box = tuple[float, float, float, float]  # west, south, east, north [deg]
 
 @dataclass(frozen=True)
 class Ground:
-    """The places of one kind, in order of their ids, ready to be drawn at every zoom.
+    """The places of one kind, or the points of one layer, in order of their ids, ready to be drawn at every zoom.
 
-    `fids` are the numeric ids of their features; `degrees` WGS 84, fit to print; `metres` Web Mercator; `shapes` one
-    array per zoom on its world grid [steps]; `digest` names all of it.
+    `columns` are what is said of each, by field, in the order they are served; `fids` the numeric ids of their
+    features; `degrees` WGS 84, fit to print; `metres` Web Mercator; `shapes` one array per zoom on its world grid
+    [steps]; `digest` names all of it.
     """
 
     kind: str
     ids: Objects
-    names: Objects
-    classes: Objects
+    columns: Mapping[str, Objects]
     fids: Rows
     degrees: Objects
     metres: Objects
@@ -81,16 +81,33 @@ def survey(zones: Zones, fids: Mapping[str, int]) -> Ground:
 
     Shapes are simplified together, border by border, so that neighbours stay neighbours (shapely.coverage_simplify).
     """
-    degrees = geojson.fit_to_print(zones.geometry)
-    metres = tiles.mercator(degrees)
+    columns = {"id": zones.ids, "name": zones.names, "class": zones.classes}
     numbers = np.array([fids[zone] for zone in zones.ids], dtype=np.int64)
-    texts = [repr(list(column)).encode() for column in (zones.ids, zones.names, zones.classes, numbers.tolist())]
+    return _ground(zones.kind, columns, numbers, zones.geometry)
+
+
+def pin(layer: str, objects: pd.DataFrame) -> Ground:
+    """Make the ground of a layer of points.
+
+    `objects` hold fid, lon, lat [deg] and layers.OBJECT_FIELDS, one row each, in any order; empty text is no value.
+    """
+    ordered = objects.sort_values("id", key=lambda ids: ids.astype(object), ignore_index=True)
+    columns = {
+        name: np.array([text or None for text in ordered[name].tolist()], dtype=object) for name in OBJECT_FIELDS
+    }
+    points: Objects = np.asarray(shapely.points(ordered[["lon", "lat"]].to_numpy(dtype=np.float64)), dtype=object)
+    return _ground(layer, columns, ordered["fid"].to_numpy(dtype=np.int64), points)
+
+
+def _ground(kind: str, columns: Mapping[str, Objects], fids: Rows, shapes: Objects) -> Ground:
+    degrees = geojson.fit_to_print(shapes)
+    metres = tiles.mercator(degrees)
+    texts = [repr(list(column)).encode() for column in (*columns.values(), fids.tolist())]
     return Ground(
-        kind=zones.kind,
-        ids=zones.ids,
-        names=zones.names,
-        classes=zones.classes,
-        fids=numbers,
+        kind=kind,
+        ids=columns["id"],
+        columns=columns,
+        fids=fids,
         degrees=degrees,
         metres=metres,
         tree=shapely.STRtree(metres),
@@ -100,6 +117,8 @@ def survey(zones: Zones, fids: Mapping[str, int]) -> Ground:
 
 
 def _simplified(metres: Objects) -> tuple[Objects, ...]:
+    if (shapely.get_type_id(metres) == shapely.GeometryType.POINT).any():
+        return tuple(tiles.on_grid(metres, z) for z in range(FINEST + 1))
     shapes, lines = [tiles.on_grid(metres, FINEST)], metres
     for z in reversed(range(FINEST)):
         simpler = shapely.coverage_simplify(lines, _TOLERANCE * tiles.step_m(z))
@@ -212,6 +231,10 @@ class Atlas:
             dull[kind, self.month] = tally(ground, levels, withheld)
         return replace(self, states={**self.states, **dull})
 
+    def pinned(self, grounds: Iterable[Ground], *, seq: int) -> "Atlas":
+        """Give the picture of a later revision with other points: grounds that `pin` made take the place of theirs."""
+        return replace(self, grounds={**self.grounds, **{ground.kind: ground for ground in grounds}}, seq=seq)
+
     def layer(self, name: str, view: View = EVERYTHING) -> Layer:
         """Give a layer's definition.  Raises NotFound when it does not exist for this view."""
         shown = [known for known in self.layers if view.shows(known)]
@@ -221,7 +244,7 @@ class Atlas:
 
     def ground(self, name: str, view: View = EVERYTHING) -> Ground:
         """Give the places a layer draws.  Raises NotFound when the layer does not exist for this view."""
-        return self.grounds[self.layer(name, view).zones]
+        return self.grounds[self.layer(name, view).ground]
 
     def on_record(self, month: str) -> bool:
         """Say whether the counts of a month are known: from the first month with incidents to the current one."""
@@ -243,7 +266,7 @@ class Atlas:
         state = self.state(layer.zones, month) if layer.wears_levels else None
         key = (name, month if state else "", view.name)
         if key not in self._tags:
-            parts = [FORM, layer, self.grounds[layer.zones].digest, self.scheme, state and state.digest, *key]
+            parts = [FORM, layer, self.grounds[layer.ground].digest, self.scheme, state and state.digest, *key]
             self._tags[key] = _digest([repr(parts).encode()])
         return self._tags[key]
 
@@ -277,6 +300,14 @@ class Atlas:
         corners = tiles.mercator(np.array([shapely.box(*box) for box in boxes], dtype=object))
         return np.unique(np.concatenate([ground.touching(*shapely.bounds(corner).tolist()) for corner in corners]))
 
+    def of_kind(self, name: str, rows: Rows, kind: str, view: View = EVERYTHING) -> Rows:
+        """Keep the rows of one kind of objects.  Raises BadParameter for a layer that has none of that kind."""
+        kinds = self.layer(name, view).objects
+        if kind not in kinds:
+            had = f"it holds {', '.join(kinds)}" if kinds else "it holds places, not objects"
+            raise BadParameter(f"kind={kind}: layer {name} has no such kind; {had}")
+        return rows[self.ground(name, view).columns["kind"][rows] == kind]
+
     def row(self, name: str, zone_id: str, view: View = EVERYTHING) -> Rows:
         """Give the row of one place of a layer, alone in an array.  Raises NotFound when there is no such place."""
         ground = self.ground(name, view)
@@ -295,8 +326,8 @@ class Atlas:
     def properties(self, name: str, rows: Rows, month: str = "", view: View = EVERYTHING) -> list[Properties]:
         """Give what a layer's fields say of some places: who they are and, if it wears levels, the month's colour."""
         layer, ground, month = self.layer(name, view), self.ground(name, view), month or self.month
-        who = zip(ground.ids[rows], ground.names[rows], ground.classes[rows], strict=True)
-        places: list[Properties] = [{"id": zone, "name": called, "class": kind} for zone, called, kind in who]
+        said = zip(*(column[rows] for column in ground.columns.values()), strict=True)
+        places: list[Properties] = [dict(zip(ground.columns, values, strict=True)) for values in said]
         if not layer.wears_levels:
             return places
         state = self.state(layer.zones, month)

@@ -20,7 +20,7 @@ Value = str | int | None
 
 
 def fit_to_print(shapes: Shapes) -> Shapes:
-    """Round WGS 84 polygons to seven decimals, valid, and wind their exteriors counter-clockwise.
+    """Round WGS 84 polygons and points to seven decimals, valid, and wind their exteriors counter-clockwise.
 
     One that rounding would empty (less than a centimetre wide) stays as it came.
 

@@ -1,8 +1,9 @@
 """Layers: what map clients may ask for, who may see it, and the colours it wears.
 
 Pure.  A layer is data only (layers/*.toml, read by files.py): which zones it draws, whether it wears the month's
-levels, and a sentence with a unit for each of its fields.  The colour scheme is data too (layers/styles/levels.toml);
-thresholds are not in it, they are rules (rules/levels.toml), and the legend's ranges are filled in from them.
+levels, or which kinds of prevention objects it pins, and a sentence with a unit for each of its fields.  The colour
+scheme is data too (layers/styles/levels.toml); thresholds are not in it, they are rules (rules/levels.toml), and the
+legend's ranges are filled in from them.
 """
 
 import re
@@ -16,6 +17,7 @@ LANGUAGES = ("zh", "en")
 ZONE_KINDS = ("communities", "units", "patrol_zones")
 ZONE_FIELDS = ("id", "name", "class")
 LEVEL_FIELDS = ("month", "count", "level", "level_name", "colour", "withheld")
+OBJECT_FIELDS = ("id", "name", "kind", "grade", "valid_from", "regrade_on", "community_id", "unit_id")
 PATTERNS = ("", "diagonal", "cross", "dots")
 MAXZOOM = 24
 
@@ -98,8 +100,9 @@ def spans(thresholds: Sequence[int]) -> list[tuple[int, int | None]]:
 class Layer:
     """One thing map clients may ask for.
 
-    `zones` is the kind of the places it draws, `wears_levels` whether they carry the count and colour of a month;
-    `fields` maps each property to a sentence with its unit, in the order they are served.
+    `zones` is the kind of the places it draws, `wears_levels` whether they carry the count and colour of a month; a
+    layer of points has no zones but the kinds of `objects` it pins.  `fields` maps each property to a sentence with its
+    unit, in the order they are served.
     """
 
     id: str
@@ -111,6 +114,12 @@ class Layer:
     minzoom: int = 0
     maxzoom: int = 14
     style: str = "plain"
+    objects: tuple[str, ...] = ()
+
+    @property
+    def ground(self) -> str:
+        """Name what lies under the layer: zones are shared by layers, points are a layer's own."""
+        return self.zones or self.id
 
     def explain(self, language: str = "en") -> str:
         """Tell a reader what the layer holds, a line for each field.
@@ -135,27 +144,39 @@ def parse(table: Table, where: str = "layer") -> Layer:
     geo_service.errors.BadRule: units.toml: unknown key sql; a layer holds description, fields, id, maxzoom, ...
     """
     _refuse_unknown(table, _KEYS, where, "a layer")
-    source = _table(table, "source", where)
-    _refuse_unknown(source, {"zones", "levels"}, f"{where} source", "a source")
-    zones, wears_levels = source.get("zones"), source.get("levels", False)
-    if zones not in ZONE_KINDS:
-        raise BadRule(f"{where}: source.zones must be one of {', '.join(ZONE_KINDS)}, came {zones!r}")
-    if not isinstance(wears_levels, bool):
-        raise BadRule(f"{where}: source.levels must be true or false, came {wears_levels!r}")
+    zones, wears_levels, objects = _source(_table(table, "source", where), where)
     minzoom, maxzoom = _zoom(table, "minzoom", 0, where), _zoom(table, "maxzoom", 14, where)
     if minzoom > maxzoom:
         raise BadRule(f"{where}: minzoom {minzoom} lies above maxzoom {maxzoom}")
+    wanted = OBJECT_FIELDS if objects else (*ZONE_FIELDS, *(LEVEL_FIELDS if wears_levels else ()))
     return Layer(
         id=_name(table, "id", where),
         title=_texts(table, "title", where),
         description=_texts(table, "description", where),
         zones=zones,
         wears_levels=wears_levels,
-        fields=_fields(_table(table, "fields", where), wears_levels, where),
+        fields=_fields(_table(table, "fields", where), wanted, where),
         minzoom=minzoom,
         maxzoom=maxzoom,
         style=_name(table, "style", where) if "style" in table else "plain",
+        objects=objects,
     )
+
+
+def _source(source: Table, where: str) -> tuple[str, bool, tuple[str, ...]]:
+    """Read which zones a layer draws and whether they wear levels, or which kinds of objects it pins."""
+    _refuse_unknown(source, {"zones", "levels", "objects"}, f"{where} source", "a source")
+    if "objects" in source:
+        kinds = source["objects"]
+        if len(source) > 1 or not isinstance(kinds, list) or not kinds or not all(isinstance(k, str) for k in kinds):
+            raise BadRule(f"{where}: source.objects must be a list of kinds and stand alone, came {dict(source)!r}")
+        return "", False, tuple(cast(list[str], kinds))
+    zones, wears_levels = source.get("zones"), source.get("levels", False)
+    if zones not in ZONE_KINDS:
+        raise BadRule(f"{where}: source.zones must be one of {', '.join(ZONE_KINDS)}, came {zones!r}")
+    if not isinstance(wears_levels, bool):
+        raise BadRule(f"{where}: source.levels must be true or false, came {wears_levels!r}")
+    return cast(str, zones), wears_levels, ()
 
 
 def parse_levels(table: Table, where: str = "levels") -> LevelScheme:
@@ -193,8 +214,7 @@ def _level(entry: Table, code: int | None, name: str, where: str) -> Level:
     return Level(code, name, colour, pattern, _texts(entry, "text", where))
 
 
-def _fields(table: Table, wears_levels: bool, where: str) -> dict[str, str]:
-    wanted = [*ZONE_FIELDS, *(LEVEL_FIELDS if wears_levels else ())]
+def _fields(table: Table, wanted: Sequence[str], where: str) -> dict[str, str]:
     if sorted(table) != sorted(wanted):
         raise BadRule(f"{where}: [fields] must describe exactly {', '.join(wanted)}; came {', '.join(table)}")
     for name, sentence in table.items():

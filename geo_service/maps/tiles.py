@@ -2,7 +2,7 @@
 
 Pure.  Metres are Web Mercator (EPSG:3857); steps are the whole numbers of a zoom's world grid: 4096 to a tile, x to the
 east, y to the south.  Shapes are put on that grid once for the whole city and then cut, so that neighbouring tiles draw
-the same line.
+the same line.  Points go to the nearest step and stay points.
 """
 
 from collections.abc import Mapping, Sequence
@@ -98,7 +98,7 @@ def _to_degrees(corners: Corners) -> Corners:
 
 
 def on_grid(metres: Shapes, z: int) -> Shapes:
-    """Put Web Mercator polygons on the world grid of zoom z [steps], valid, none lost.
+    """Put Web Mercator polygons, or points, on the world grid of zoom z [steps], valid, none lost.
 
     A place too small for the grid is drawn as one square step: it must not vanish because the map is zoomed out.
 
@@ -107,6 +107,8 @@ def on_grid(metres: Shapes, z: int) -> Shapes:
     (1.0, True)
     """
     exact = _world_steps(metres, z)
+    if _are_points(exact):
+        return shapely.transform(exact, np.round)
     shapes = _only_polygons(shapely.set_precision(exact, 1.0))
     lost = shapely.is_empty(shapes)
     shapes[lost] = _one_step(shapely.point_on_surface(exact[lost]), (0, 0, EXTENT * 2**z, EXTENT * 2**z))
@@ -127,8 +129,11 @@ def cut(steps: Shapes, metres: Shapes, tile: Tile) -> Shapes:
 
     `steps` are the polygons on the world grid of the tile's zoom, `metres` the same ones exactly; same length and order
     out.  Every piece is valid and wound as MVT wants it, exteriors clockwise on the screen.  Where the grid leaves
-    nothing of a place that does touch, it is drawn as one square step.
+    nothing of a place that does touch, it is drawn as one square step.  Points are moved there as they are.
     """
+    corner = np.array([tile.x * EXTENT, tile.y * EXTENT], dtype=np.float64)
+    if _are_points(steps):
+        return shapely.transform(steps, lambda points: points - corner)
     box = tile.box(MARGIN)
     west, north, east, south = (int(side) for side in box.bounds)
     sides = shapely.bounds(steps)
@@ -140,15 +145,14 @@ def cut(steps: Shapes, metres: Shapes, tile: Tile) -> Shapes:
     lost = np.flatnonzero(shapely.is_empty(pieces))
     nearest = shapely.get_point(shapely.shortest_line(box, _world_steps(metres[lost], tile.z)), 0)
     pieces[lost] = _one_step(nearest, (west, north, east, south))
-    corner = np.array([tile.x * EXTENT, tile.y * EXTENT], dtype=np.float64)
     return shapely.orient_polygons(shapely.transform(pieces, lambda corners: corners - corner), exterior_cw=False)
 
 
 def mvt(name: str, ids: Sequence[int], shapes: Shapes, properties: Sequence[Mapping[str, str | int]]) -> bytes:
     """Encode one layer of features as a vector tile.
 
-    `shapes` are polygons on the tile's own grid, wound as `cut` leaves them; `ids` numeric, as clients need them for
-    feature state.
+    `shapes` are polygons, wound as `cut` leaves them, or points, on the tile's own grid; `ids` numeric, as clients need
+    them for feature state.
 
     >>> tile = mvt("units", [7], np.array([shapely.box(0, 0, 9, 9)]), [{"id": "A1"}])
     >>> mapbox_vector_tile.decode(tile)["units"]["features"][0]["id"]
@@ -168,6 +172,11 @@ def _world_steps(metres: Shapes, z: int) -> Shapes:
     return shapely.transform(
         metres, lambda corners: np.column_stack([corners[:, 0] + _HALF, _HALF - corners[:, 1]]) / side
     )
+
+
+def _are_points(shapes: Shapes) -> bool:
+    """Tell whether these are points; shapes of one ground are of one kind."""
+    return bool(len(shapes)) and bool((shapely.get_type_id(shapes) == shapely.GeometryType.POINT).all())
 
 
 def _only_polygons(shapes: Shapes) -> Shapes:

@@ -28,10 +28,11 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Revision:
-    """How far the store has come: the newest revision, the newest that changed boundaries (0: none yet), and when."""
+    """How far the store has come: its newest revision and when; the newest of boundaries and of objects (0: none)."""
 
     seq: int
     zones_seq: int
+    objects_seq: int
     at: datetime
 
 
@@ -159,10 +160,13 @@ def alerts(connection: sa.Connection, month: str, view: layers.View) -> pd.DataF
 def revision(connection: sa.Connection) -> Revision:
     """Tell how far the store has come."""
     table = tables.revisions.c
-    zones_seq = sa.select(sa.func.max(table.seq)).where(table.what == "zones").scalar_subquery()
-    newest = sa.select(table.seq, sa.func.coalesce(zones_seq, 0), table.at).order_by(table.seq.desc()).limit(1)
+    of_zones, of_objects = (
+        sa.func.coalesce(sa.select(sa.func.max(table.seq)).where(table.what == what).scalar_subquery(), 0)
+        for what in ("zones", "objects")
+    )
+    newest = sa.select(table.seq, of_zones, of_objects, table.at).order_by(table.seq.desc()).limit(1)
     row = connection.execute(newest).one_or_none()
-    return Revision(*row) if row else Revision(0, 0, _NEVER)
+    return Revision(*row) if row else Revision(0, 0, 0, _NEVER)
 
 
 def months_touched(connection: sa.Connection, since: int) -> tuple[str, str] | None:

@@ -128,6 +128,11 @@ def replace_zones(connection: sa.Connection, zones: Zones, *, now: datetime) -> 
     _revise(connection, "zones", [merging.rows(connection, step) for step in steps], now)
 
 
+def note_objects(connection: sa.Connection, rows: int, now: datetime) -> None:
+    """Let readers see that so many states of prevention objects have changed; none: nothing is to be seen."""
+    _revise(connection, "objects", [Change(rows)], now)
+
+
 def _record_incidents(connection: sa.Connection, incidents: pd.DataFrame, now: datetime, whole: bool) -> Change:
     if incidents.empty:
         return Change(0)

@@ -31,6 +31,7 @@ from geo_service.web import (
     map_page,
     messages,
     posts,
+    prevention,
     problems,
     queue_page,
     queues,
@@ -78,6 +79,7 @@ def create_app(library: Service, page: Path = map_page.DIST) -> ASGIApp:
     app.include_router(tasks_page.routes(library))
     app.include_router(tasks.routes(library))
     app.include_router(statistics.routes(library))
+    app.include_router(prevention.routes(library))
     app.include_router(map_page.routes(library, desk, page))
     _add_health(app, desk)
     api_page.add(app)

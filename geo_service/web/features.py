@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from geo_service.analysis import counts, early_warnings
 from geo_service.analysis.rules import LEVEL_NAMES, Levels
-from geo_service.errors import BadParameter, BadRule
+from geo_service.errors import BadParameter, BadRule, NotFound
 from geo_service.maps import geojson
 from geo_service.maps.atlas import Atlas
 from geo_service.service import Service
@@ -117,6 +117,7 @@ class Places:
         if is_known(request.headers, etag):
             return Response(status_code=304, headers=marks)
         rows = atlas.rows(layer, boxes(query.bbox), view)
+        rows = atlas.of_kind(layer, rows, query.kind, view) if query.kind else rows
         page = rows[query.offset : query.offset + query.limit]
         content = geojson.collection(
             atlas.features(layer, page, query.month, view),
@@ -134,9 +135,10 @@ class Places:
         here = f"{at}/collections/{layer}"
         links = [
             _link(f"{here}/items/{quote(zone_id, safe='')}", "self", zone_id, GEOJSON),
-            _link(f"{here}/items/{quote(zone_id, safe='')}/why", "describedby", "why it has its colour"),
             _link(here, "collection", layer),
         ]
+        if atlas.layers[layer].zones:
+            links.append(_link(f"{links[0]['href']}/why", "describedby", "why it has its colour"))
         marks = {"cache-control": "no-cache", **self._desk.marks()}
         return Response(orjson.dumps({**feature, "links": links}), headers=marks, media_type=GEOJSON)
 
@@ -144,6 +146,8 @@ class Places:
         """Why a place has its colour: the rule, and every incident inside it in the month, counted or not."""
         atlas, view = self._desk.atlas, access.view_of(request.scope)
         month, kind = query.month or atlas.month, atlas.layer(layer, view).zones
+        if not kind:
+            raise NotFound(f"layer {layer} holds objects, which have no colour; /collections/warnings is about places")
         [place] = atlas.properties(layer, atlas.row(layer, zone_id, view), month, view)
         rule = self._rule(month)
         with news.snapshot(self._library.engine) as connection:
@@ -206,11 +210,12 @@ def _told(rule: Levels) -> dict[str, object]:
 
 def _pages(address: str, query: Items, matched: int) -> list[dict[str, str]]:
     """Link to this page of the answer and its neighbours, every other parameter kept."""
-    kept = {name: value for name, value in (("bbox", query.bbox), ("month", query.month)) if value}
+    asked = {"bbox": query.bbox, "kind": query.kind, "month": query.month}
+    kept = {name: value for name, value in asked.items() if value}
 
     def page(offset: int, rel: str) -> dict[str, str]:
-        asked = urlencode({**kept, "limit": query.limit, "offset": offset}, safe=",")
-        return _link(f"{address}?{asked}", rel, f"places from {offset + 1}", GEOJSON)
+        page_of = urlencode({**kept, "limit": query.limit, "offset": offset}, safe=",")
+        return _link(f"{address}?{page_of}", rel, f"places from {offset + 1}", GEOJSON)
 
     links = [page(query.offset, "self")]
     if query.offset + query.limit < matched:

@@ -23,7 +23,7 @@ from geo_service.maps import atlas as maps
 from geo_service.maps.layers import EVERYTHING, ZONE_KINDS
 from geo_service.service import Service
 from geo_service.store import jurisdictions as registers
-from geo_service.store import news, reading
+from geo_service.store import news, prevention, reading
 from geo_service.web import parameters
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ HEARTBEAT_S = 15.0  # under the 30 s after which proxies cut a silent stream
 
 @dataclass(frozen=True)
 class Picture:
-    """An atlas, the revision of its zones, and when it was last known to equal the store.
+    """An atlas, the revisions of its zones and objects, the day these stand on, and when it last equalled the store.
 
     `pulled_at`: when the source that has waited longest was pulled, None where none is; `stale`: whether that was too
     long ago for the running month to have colours.
@@ -44,6 +44,8 @@ class Picture:
 
     atlas: maps.Atlas
     zones_seq: int
+    objects_seq: int
+    day: date
     seen_at: datetime
     pulled_at: datetime | None
     stale: bool
@@ -142,21 +144,32 @@ class Follower(threading.Thread):
 
     def _look(self) -> None:
         now = self._library.now()
-        month = month_of(now, self._library.settings.time_zone)
+        day = now.astimezone(ZoneInfo(self._library.settings.time_zone)).date()
+        month = f"{day:%Y-%m}"
         with news.snapshot(self._library.engine) as connection:
             seen, pulled_at = reading.revision(connection), reading.pulled_at(connection)
             stale = trust.is_stale(pulled_at, now, self._library.trust)
-            stood = self._picture
-            if stood is None or stood.zones_seq != seen.zones_seq or stood.atlas.seq > seen.seq:
+            was = self._picture
+            is_anew = was is None or was.zones_seq != seen.zones_seq or was.atlas.seq > seen.seq
+            if was is None or is_anew:
                 atlas = self._draw(connection, seen, month)  # a smaller seq: the store was put back from a backup
-            elif stood.atlas.seq != seen.seq:
-                atlas = self._renewed(stood.atlas, connection, seen, month)
-            elif (stood.stale, stood.atlas.month) != (stale, month):
-                atlas = self._with_month(stood.atlas, connection, month)
+            elif was.atlas.seq != seen.seq:
+                atlas = self._renewed(was.atlas, connection, seen, month)
+            elif (was.stale, was.atlas.month) != (stale, month):
+                atlas = self._with_month(was.atlas, connection, month)
             else:
-                self._lay_down(replace(stood, seen_at=now, pulled_at=pulled_at))
-                return
-        self._lay_down(Picture(_dull(atlas) if stale else atlas, seen.zones_seq, now, pulled_at, stale))
+                atlas = was.atlas
+            if stale and (was is None or atlas is not was.atlas):
+                atlas = _dull(atlas)
+            if was is None or is_anew or (was.objects_seq, was.day) != (seen.objects_seq, day):
+                atlas = atlas.pinned(self._pins(connection, day), seq=seen.seq)
+        self._lay_down(Picture(atlas, seen.zones_seq, seen.objects_seq, day, now, pulled_at, stale))
+
+    def _pins(self, connection: news.Connection, day: date) -> list[maps.Ground]:
+        """Pin the objects that stand on a day, layer by layer."""
+        found = prevention.pins(connection, day, EVERYTHING)
+        pinned = [layer for layer in self._library.layers.values() if layer.objects]
+        return [maps.pin(layer.id, found[found["kind"].isin(layer.objects)]) for layer in pinned]
 
     def _draw(self, connection: news.Connection, seen: reading.Revision, month: str) -> maps.Atlas:
         grounds = [

@@ -76,6 +76,11 @@ def configuration(library: Service, atlas: Atlas, view: View) -> dict[str, objec
         ],
         "unknown": _look(atlas.scheme.unknown),
         "layers": [{"id": layer.id, "title": layer.title} for layer in shown],
+        "objects": [
+            {"id": layer.id, "title": layer.title}
+            for layer in atlas.layers.values()
+            if layer.objects and view.shows(layer.id)
+        ],
         "texts": {
             language: {
                 **texts,

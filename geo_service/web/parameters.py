@@ -36,6 +36,7 @@ class Items(OfMonth):
         MOST, ge=1, description=f"Places in one page, at most {MOST}", json_schema_extra={"maximum": MOST}
     )
     offset: int = Field(0, ge=0, description="Places to pass over, in the order of their ids")
+    kind: str = Field("", description="Only objects of this kind, in layers of objects: gate, venue …; empty: all")
     bbox: str = Field("", description="west,south,east,north [deg]: places that touch the box; west > east crosses 180")
 
     @field_validator("limit")

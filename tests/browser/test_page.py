@@ -2,10 +2,13 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from geo_service import files, jobs
 from tests.browser.conftest import Invite, Reader
 from tests.browser.made import MONTH, MONTH_BEFORE, NAMES, NORTH, WEST, City, quiet_spot
 from tests.browser.seen import LEVELS, colour, legend, soon, spot
@@ -114,6 +117,20 @@ def test_layers_are_switched_and_counted(reader: Reader, city: City):
         page.locator(f"input[value={layer}]").uncheck()
     soon(lambda: (legend(page)["none"][2], legend(page)["yellow"][2]), ("0", "1"))
     soon(lambda: colour(page, *quiet_spot("f")), LEVELS["yellow"])  # the patrol zone around all of it
+
+
+def test_objects_are_dots_that_can_be_hidden_and_change_no_count(reader: Reader, city: City):
+    lon, lat = quiet_spot("c")
+    table = pd.DataFrame({"object_id": ["g1"], "kind": ["gate"], "lon": [str(lon)], "lat": [str(lat)]}, dtype="str")
+    jobs.load_prevention(city.service, files.objects_of(table, Path("made.csv"), "EPSG:4326"), "made.csv")
+    page = reader.open()
+    dots = "geoMap.queryRenderedFeatures({ layers: ['prevention-dots'] }).map((one) => one.properties.id)"
+    soon(lambda: page.evaluate(dots), [])
+    page.locator("input[value=prevention]").check()
+    soon(lambda: page.evaluate(dots), ["g1"])
+    assert legend(page)["none"][2] == "7"
+    page.locator("input[value=prevention]").uncheck()
+    soon(lambda: page.evaluate(dots), [])
 
 
 def test_the_keyboard_is_enough(reader: Reader, city: City):

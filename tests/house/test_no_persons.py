@@ -13,7 +13,7 @@ from geo_service.store import tables
 from tests.house.persons import person_like
 
 HOUSE = Path(__file__).resolve().parents[2]
-NAMED_PLACES = {"zones.name", "gazetteer.name", "areas.name"}  # a place's own name
+NAMED_PLACES = {"zones.name", "gazetteer.name", "areas.name", "prevention_objects.name"}  # a place's own name
 FEEDS = sorted([*(HOUSE / "rules" / "feeds").glob("*.toml"), *(HOUSE / "tests").rglob("feeds/*.toml")])
 
 

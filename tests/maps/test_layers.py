@@ -27,7 +27,11 @@ def test_the_layers_that_come_with_the_program():
         "warnings": ("communities", True),
         "unit_warnings": ("units", True),
         "patrol_zone_warnings": ("patrol_zones", True),
+        "prevention": ("", False),
+        "venues": ("", False),
     }
+    pinned = {name: layer.objects for name, layer in LAYERS.items() if layer.objects}
+    assert pinned == {"prevention": ("guard_post", "checkpoint", "gate", "perimeter_alarm"), "venues": ("venue",)}
     assert all(path.stem in LAYERS for path in LAYERS_FOLDER.glob("*.toml"))
 
 
@@ -81,6 +85,9 @@ def setting(path: str, value: object) -> Callable[[Table], None]:
         ),
         (setting("source.levels", 1), "source.levels must be true or false"),
         (setting("source.query", "…"), "unknown key query"),
+        (setting("source", {"objects": []}), "source.objects must be a list of kinds and stand alone"),
+        (setting("source.objects", ["gate"]), "source.objects must be a list of kinds and stand alone"),
+        (setting("source", {"objects": ["gate"]}), "must describe exactly id, name, kind, grade, valid_from"),
         (setting("title", {"zh": "预警"}), "title needs a text in each of zh, en"),
         (setting("fields.count", "Incidents"), "field count must be a sentence ending in its unit"),
         (setting("fields.phone", "Telephone [text]"), "must describe exactly id, name, class, month, count"),

@@ -329,13 +329,13 @@ def test_a_view_the_store_does_not_know_is_refused(database: sa.Engine, question
 
 def test_a_revision_says_how_far_the_store_has_come(database: sa.Engine):
     with database.connect() as connection:
-        assert reading.revision(connection) == reading.Revision(0, 0, datetime(1970, 1, 1, tzinfo=UTC))
+        assert reading.revision(connection) == reading.Revision(0, 0, 0, datetime(1970, 1, 1, tzinfo=UTC))
     take_in(database, FOUR)
     with writing.lease(database) as connection:
         writing.replace_zones(connection, ZONES["communities"], now=NOW)
     take_in(database, "5 2024-05-01_09:00 D 0.5 0.5", LATER)
     with database.connect() as connection:
-        assert reading.revision(connection) == reading.Revision(3, 2, LATER)
+        assert reading.revision(connection) == reading.Revision(3, 2, 0, LATER)
 
 
 def test_who_listens_hears_of_a_commit_and_of_nothing_else(database: sa.Engine):

@@ -22,7 +22,8 @@ def test_the_configuration_says_all_the_page_must_know(client: httpx.Client):
     assert config["bounds"] == pytest.approx([LON, LAT, LON + 0.04, LAT + 0.01])
     assert config["language"] == "zh"
     assert [layer["id"] for layer in config["layers"]] == ["patrol_zone_warnings", "unit_warnings", "warnings"]
-    assert all(set(layer["title"]) == {"zh", "en"} for layer in config["layers"])
+    assert [layer["id"] for layer in config["objects"]] == ["prevention", "venues"]
+    assert all(set(layer["title"]) == {"zh", "en"} for layer in [*config["layers"], *config["objects"]])
     assert set(config["texts"]) == {"zh", "en"}
     assert config["texts"]["zh"]["category"]["robbery"] == "抢劫"
 

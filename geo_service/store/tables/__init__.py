@@ -19,6 +19,7 @@ from geo_service.store.tables.jurisdictions import STAFF_SCHEMA, addresses, area
 from geo_service.store.tables.keeping import feeds, meta, revisions
 from geo_service.store.tables.messages import messages
 from geo_service.store.tables.places import aliases, gazetteer, gazetteer_versions, zones
+from geo_service.store.tables.prevention import archive_rows, archives, measures, prevention_objects, prevention_visits
 from geo_service.store.tables.tasks import task_events, tasks
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "addresses",
     "alerts",
     "aliases",
+    "archive_rows",
+    "archives",
     "areas",
     "cell_levels",
     "cell_months",
@@ -36,10 +39,13 @@ __all__ = [
     "gazetteer",
     "gazetteer_versions",
     "incidents",
+    "measures",
     "memberships",
     "messages",
     "meta",
     "metadata",
+    "prevention_objects",
+    "prevention_visits",
     "rejected",
     "restatements",
     "reviews",

@@ -20,11 +20,15 @@ revisions = Table(
     metadata,
     Column("seq", Integer, Identity(), primary_key=True, comment="Number, growing in the order of commits"),
     always("at", Time, comment="When it was recorded"),
-    always("what", Text, comment="zones (boundaries changed) or state (incidents and what follows from them)"),
+    always(
+        "what",
+        Text,
+        comment="zones (boundaries changed), state (incidents and what follows) or objects (of prevention)",
+    ),
     Column("month_from", Text, comment="First month it touched, YYYY-MM; null: none"),
     Column("month_to", Text, comment="Last month it touched, YYYY-MM; null: none"),
     always("rows", Integer, comment="Rows that changed [-]"),
-    CheckConstraint("what in ('zones', 'state')", "what_known"),
+    CheckConstraint("what in ('zones', 'state', 'objects')", "what_known"),
     Index(None, "what", "seq"),
     comment="Each commit that changed something a reader can see",
 )

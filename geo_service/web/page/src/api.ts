@@ -28,6 +28,7 @@ export interface Config {
   levels: Level[];
   unknown: Omit<Level, "code" | "range">; // the look of a place whose month is not on record
   layers: LayerInfo[];
+  objects: LayerInfo[]; // layers of points: they wear no level
   texts: Record<Code, unknown>;
   language: Code;
 }

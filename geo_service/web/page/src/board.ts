@@ -108,7 +108,7 @@ function months(of: BoardOf): HTMLElement[] {
 }
 
 function switches(of: BoardOf): HTMLElement[] {
-  return listingOrder(of.config.layers).map((layer) => {
+  return [...listingOrder(of.config.layers), ...of.config.objects].map((layer) => {
     const box = element("input", {
       ...{ type: "checkbox", "data-key": `layer-${layer.id}`, value: layer.id, checked: of.layers.has(layer.id) },
       onchange: (event) => {

@@ -202,6 +202,10 @@ class Page {
     else if (this.config.months.length !== before.months.length) this.draw();
   }
 
+  private layersOfPlaces(): string[] {
+    return this.config.layers.map((layer) => layer.id).filter((id) => this.layers.has(id));
+  }
+
   private async loadPlaces(): Promise<void> {
     clearTimeout(this.again);
     const wait = this.restUntil - performance.now();
@@ -215,7 +219,7 @@ class Page {
     const began = performance.now();
     try {
       const before = this.places;
-      const found = await places.load(this.layers, this.month, before ?? [], signal);
+      const found = await places.load(this.layersOfPlaces(), this.month, before ?? [], signal);
       if (!signal.aborted) this.showPlaces(found, before);
     } catch {
       if (!signal.aborted) this.again = setTimeout(() => void this.loadPlaces(), TRY_AGAIN_MS);

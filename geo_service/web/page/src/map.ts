@@ -12,7 +12,7 @@ import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import { looks, tileAddress, type Box, type Config, type PlaceProperties } from "./api";
 import { beaconImage, beaconName, hasPattern, patternImage, patternName } from "./patterns";
 import type { Place } from "./places";
-import { BEACONS, buildStyle, drawingOrder, fillOf, isShown, layersOf, POINTS, type Theme } from "./style";
+import { BEACONS, buildStyle, dotsOf, drawingOrder, fillOf, isShown, layersOf, POINTS, type Theme } from "./style";
 
 setWorkerUrl(workerUrl);
 
@@ -69,9 +69,11 @@ export class PlaceMap {
 
   /** Ask for the tiles again; those on screen stay until their successors are there, so nothing flashes. */
   refresh(): void {
-    for (const layer of this.shown()) this.gl.refreshTiles(layer);
+    const objects = this.config.objects.map(({ id }) => id).filter((id) => this.isVisible(dotsOf(id)));
+    for (const layer of [...this.shown(), ...objects]) this.gl.refreshTiles(layer);
   }
 
+  /** Places are shown in a month; objects as they stand today. */
   showMonth(month: string): void {
     for (const layer of this.layers) {
       this.gl.getSource<VectorTileSource>(layer)?.setTiles([tileAddress(layer, month)]);
@@ -129,7 +131,11 @@ export class PlaceMap {
   }
 
   private shown(): string[] {
-    return this.layers.filter((layer) => this.gl.getLayoutProperty(fillOf(layer), "visibility") !== "none");
+    return this.layers.filter((layer) => this.isVisible(fillOf(layer)));
+  }
+
+  private isVisible(drawn: string): boolean {
+    return this.gl.getLayoutProperty(drawn, "visibility") !== "none";
   }
 
   private listen(): void {

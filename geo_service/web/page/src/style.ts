@@ -55,6 +55,10 @@ export function fillOf(layer: string): string {
   return `${layer}-fill`;
 }
 
+export function dotsOf(layer: string): string {
+  return `${layer}-dots`;
+}
+
 export function buildStyle(
   config: Config,
   month: string,
@@ -63,7 +67,7 @@ export function buildStyle(
 ): StyleSpecification {
   const order = drawingOrder(config.layers);
   const sources: Record<string, SourceSpecification> = Object.fromEntries(
-    order.map((id) => [id, tiles(id, month)] as const),
+    [...order, ...config.objects.map(({ id }) => id)].map((id) => [id, tiles(id, month)] as const),
   );
   sources[POINTS] = { type: "geojson", data: { type: "FeatureCollection", features: [] } };
   return {
@@ -77,14 +81,44 @@ export function buildStyle(
 /** Patrol zones are a veil as long as other places are shown over them, and full colour alone. */
 export function layersOf(config: Config, theme: Theme, shown: ReadonlySet<string>): LayerSpecification[] {
   const tint = TINTS[theme];
-  const veil = [...shown].some((id) => id !== PATROL);
   const [order, levels] = [drawingOrder(config.layers), looks(config)];
+  const veil = order.some((id) => id !== PATROL && shown.has(id));
   return [
     { id: "ground", type: "background", paint: { "background-color": tint.ground } },
     ...order.flatMap((id) => placeLayers(id, levels, tint, id === PATROL && veil)),
     ...order.filter((id) => id === PATROL).flatMap(() => patrolBorder(levels, tint)),
     ...order.map((id) => chosenLayer(id, tint)),
+    ...config.objects.flatMap(({ id }) => objectLayers(id, tint)),
     ...pointLayers(levels, tint),
+  ];
+}
+
+// Of objects by kind; none of them is the colour of a level.
+const OBJECT_COLOURS = {
+  ...{ guard_post: "#0b6e4f", checkpoint: "#1f78b4", gate: "#7a5195", perimeter_alarm: "#00a6a6", venue: "#b15c9b" },
+};
+
+/** A dot for each object, and close by its name. */
+function objectLayers(id: string, tint: Tint): LayerSpecification[] {
+  const source = { source: id, "source-layer": id };
+  const colour = ["match", ["get", "kind"], ...Object.entries(OBJECT_COLOURS).flat(), tint.label];
+  return [
+    {
+      ...{ id: dotsOf(id), type: "circle", ...source, minzoom: 11 },
+      paint: {
+        "circle-color": colour as unknown as ExpressionSpecification,
+        "circle-radius": ["interpolate", ["linear"], ["zoom"], 11, 1.5, 15, 5, 18, 8],
+        ...{ "circle-stroke-color": tint.halo, "circle-stroke-width": 1 },
+      },
+    },
+    {
+      ...{ id: `${id}-names`, type: "symbol", ...source, minzoom: 15.5 },
+      layout: {
+        ...{ "text-field": ["coalesce", ["get", "name"], ["get", "id"]], "text-font": FONT, "text-size": 11 },
+        ...{ "text-anchor": "top", "text-offset": [0, 0.7] },
+      },
+      paint: { "text-color": tint.label, "text-halo-color": tint.halo, "text-halo-width": 1.5 },
+    },
   ];
 }
 
