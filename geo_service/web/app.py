@@ -39,6 +39,8 @@ from geo_service.web import (
     tasks,
     tasks_page,
     tiles,
+    triage,
+    triage_page,
 )
 from geo_service.web.parameters import NothingQuery
 
@@ -80,6 +82,8 @@ def create_app(library: Service, page: Path = map_page.DIST) -> ASGIApp:
     app.include_router(tasks.routes(library))
     app.include_router(statistics.routes(library))
     app.include_router(prevention.routes(library))
+    app.include_router(triage.routes(library))
+    app.include_router(triage_page.routes(library))
     app.include_router(map_page.routes(library, desk, page))
     _add_health(app, desk)
     api_page.add(app)

@@ -3,6 +3,7 @@
 Whoever changes something signs it with a staff id: letters, digits, dot, dash and underscore, never a name.
 """
 
+from collections import Counter
 from datetime import date
 from typing import Annotated, Literal
 
@@ -13,6 +14,7 @@ from geo_service.store.gazetteers import STAFF_ID
 from geo_service.web.parameters import Nothing
 
 MOST_TEXTS = 10_000  # in one request: a second of work and about a megabyte
+MOST_VERDICTS = 500  # in one request: a busy day of a city, written within a second
 LONGEST_TEXT = 1_000  # letters; the longest place text of two million real ones has 240
 
 ON = "Day the address was spoken of, YYYY-MM-DD: places that were not there then are less likely"
@@ -83,6 +85,39 @@ class TaskChecklist(TaskSaid):
     )
 
 
+class Verdict(Nothing):
+    """What was found on looking at a call."""
+
+    feed: str = Field(description="Feed of the call")
+    incident_id: str = Field(description="The source's own id of the call")
+    verdict: Literal["confirmed", "invalid", "retyped", ""] = Field(
+        description="confirmed: it stands; invalid: no case; retyped: of another category; empty: take it back"
+    )
+    category: str = Field("", description="With retyped: what it is, a category of rules/categories.toml")
+
+    @model_validator(mode="after")
+    def _retyped_to_something(self) -> "Verdict":
+        if (self.verdict == "retyped") != bool(self.category):
+            raise ValueError("give the category with retyped, and with nothing else")
+        return self
+
+
+class Verdicts(Signed):
+    """What was found on looking at some calls."""
+
+    verdicts: list[Verdict] = Field(
+        min_length=1, max_length=MOST_VERDICTS, description=f"Up to {MOST_VERDICTS} calls, each once: all or none"
+    )
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "Verdicts":
+        said = Counter((one.feed, one.incident_id) for one in self.verdicts)
+        [((feed, incident_id), times)] = said.most_common(1)
+        if times > 1:
+            raise ValueError(f"incident '{incident_id}' of feed '{feed}' stands here twice; say one thing of it")
+        return self
+
+
 class Addresses(Nothing):
     """One address, or many."""
 
@@ -109,4 +144,7 @@ TaskOpeningBody = Annotated[TaskOpening, Body()]
 TaskSaidBody = Annotated[TaskSaid, Body()]
 TaskStepBody = Annotated[TaskStep, Body()]
 TaskChecklistBody = Annotated[TaskChecklist, Body()]
+
+
+VerdictsBody = Annotated[Verdicts, Body()]
 AddressesBody = Annotated[Addresses, Body()]

@@ -73,6 +73,7 @@ class Places:
             _link(f"{at}/collections", "data", "the layers"),
             _link(f"{at}/map", "alternate", "the map", "text/html"),
             _link(f"{at}/queues", "related", "the review queue", "text/html"),
+            _link(f"{at}/triage", "related", "the day's calls, to be looked at", "text/html"),
         ]
         title = self._library.texts[self._library.settings.language]["title"]
         return _json({"title": title, "links": links})
@@ -143,7 +144,10 @@ class Places:
         return Response(orjson.dumps({**feature, "links": links}), headers=marks, media_type=GEOJSON)
 
     def why(self, request: Request, layer: str, zone_id: str, query: MonthQuery) -> Response:
-        """Why a place has its colour: the rule, and every incident inside it in the month, counted or not."""
+        """Why a place has its colour: the rule, and every incident inside it in the month, counted or not.
+
+        `provisional` is how many of the counted ones nobody has looked at yet.
+        """
         atlas, view = self._desk.atlas, access.view_of(request.scope)
         month, kind = query.month or atlas.month, atlas.layer(layer, view).zones
         if not kind:
@@ -156,6 +160,7 @@ class Places:
         count, level = (int(levels[name].get(zone_id, 0)) for name in ("count", "level"))
         known = atlas.on_record(month)
         worn = atlas.scheme.levels[level] if known else atlas.scheme.unknown
+        listed = self._listed(incidents, kind, month, rule)
         answer = {
             "zone_kind": kind,
             **{name: place[name] for name in ("id", "name", "class")},
@@ -164,7 +169,8 @@ class Places:
             "level": worn.code,
             "level_name": worn.name,
             "rule": _told(rule),
-            "incidents": self._listed(incidents, kind, month, rule),
+            "provisional": sum(bool(one["counted"]) and one["triage"] == "" for one in listed),
+            "incidents": listed,
         }
         return Response(orjson.dumps(answer), headers={"cache-control": "no-cache"}, media_type="application/json")
 
@@ -177,6 +183,7 @@ class Places:
     def _listed(self, incidents: pd.DataFrame, kind: str, month: str, rule: Levels) -> list[dict[str, object]]:
         counted = counts.counting(incidents, kind, self._library.rules.placing)
         counted = counted & early_warnings.counted_mask(incidents, {month: rule})
+        counted = counted & incidents.index.isin(early_warnings.standing(incidents, self._library.rules).index)
         called_at = incidents["called_at"].dt.tz_convert(self._zone)
         columns = (
             incidents["incident_id"],
@@ -185,6 +192,7 @@ class Places:
             incidents["category"],
             counted,
             incidents["placed"],
+            incidents["triage"],
         )
         return [
             {
@@ -194,8 +202,9 @@ class Places:
                 "category": category,
                 "counted": bool(counts_here),
                 "placed": placed,
+                "triage": triage,
             }
-            for incident, feed, called, category, counts_here, placed in zip(*columns, strict=True)
+            for incident, feed, called, category, counts_here, placed, triage in zip(*columns, strict=True)
         ]
 
 

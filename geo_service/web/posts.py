@@ -19,6 +19,7 @@ _CHANGES = re.compile(
     r"/queues/review/rerun|/queues/review/.+/(?:correct|reject)|/gazetteer/aliases/[^/]+/revoke"
     r"|/queues/messages/receipts|/queues/messages/[^/]+/(?:replay|cancel)"
     r"|/queues/tasks(?:/[^/]+/(?:acknowledge|done|verify|reopen|escalate|comment|checklist))?"
+    r"|/queues/triage"
 )
 
 

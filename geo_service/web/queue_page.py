@@ -27,7 +27,10 @@ _KINDS = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=ut
 
 @dataclass(frozen=True)
 class QueuePage:
-    """A page: its path, the folder with its index.html, and the groups of texts/ that it says."""
+    """A page: its path, the folder with its index.html, and the groups of texts/ that it says.
+
+    The group "category" holds the titles of rules/categories.toml.
+    """
 
     path: str
     folder: Path
@@ -59,7 +62,7 @@ def page_routes(library: Service, shown: QueuePage) -> APIRouter:
 
     @router.get(f"{shown.path}/words.json")
     async def words(_: NothingQuery) -> Response:
-        told = {code: {group: said[group] for group in shown.groups} for code, said in library.texts.items()}
+        told = {code: {group: _said(library, code, group) for group in shown.groups} for code in library.texts}
         content = orjson.dumps({"language": library.settings.language, "texts": told})
         return Response(content, headers=_MARKS, media_type="application/json")
 
@@ -67,6 +70,12 @@ def page_routes(library: Service, shown: QueuePage) -> APIRouter:
         if file.suffix in _KINDS:
             _add_file(router, f"{shown.path}/{file.name}", file)
     return router
+
+
+def _said(library: Service, language: str, group: str) -> object:
+    if group == "category":
+        return {code: titles[language] for code, titles in library.rules.categories.items()}
+    return library.texts[language][group]
 
 
 def _add_file(router: APIRouter, path: str, file: Path) -> None:

@@ -204,7 +204,7 @@ def closed_to_all(server: sa.Engine, database: str) -> Generator[None]:
 
 def test_the_map_leads_to_the_review_queue(reader: Reader):
     page = reader.open()
-    link = page.locator("#board .foot a")
+    link = page.locator("#board .foot a[href=queues]")
     assert link.inner_text() == "人工复核"
     link.click()
     page.wait_for_url("**/queues")

@@ -131,6 +131,7 @@ def test_why_tells_rule_and_incidents_and_which_of_them_count(client: httpx.Clie
         "count": 1,
         "level": 1,
         "level_name": "yellow",
+        "provisional": 1,
     }
     assert [why["rule"][level] for level in ("yellow", "orange", "red", "black")] == [1, 2, 4, 6]
     assert why["rule"]["valid_from"] == "2000-01-01"
@@ -143,7 +144,7 @@ def test_why_tells_rule_and_incidents_and_which_of_them_count(client: httpx.Clie
 
 def line(incident: str, called_at: str, category: str, counted: bool) -> dict[str, object]:
     named = {"id": incident, "feed": "made", "called_at": called_at, "category": category}
-    return {**named, "counted": counted, "placed": "located"}
+    return {**named, "counted": counted, "placed": "located", "triage": ""}
 
 
 def test_why_counts_an_incident_in_a_unit_for_the_unit_only(client: httpx.Client):

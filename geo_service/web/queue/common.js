@@ -50,6 +50,12 @@ export function word(group, code) {
   return texts[language][`${group}.${code}`] ?? code;
 }
 
+/** List the codes of a group that have a word. */
+export function codes(group) {
+  const prefix = `${group}.`;
+  return Object.keys(texts[language]).filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
+}
+
 /** Put a text into an element, as text, and hide it where there is none. */
 export function put(element, text) {
   element.textContent = text;

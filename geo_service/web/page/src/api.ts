@@ -57,6 +57,7 @@ export interface IncidentLine {
   category: string;
   counted: boolean;
   placed: string;
+  triage: string; // "confirmed", "invalid", "": nobody has looked at it
 }
 
 export interface Rule {
@@ -79,6 +80,7 @@ export interface Why {
   level: number | null;
   level_name: string;
   rule: Rule;
+  provisional: number; // of the counted incidents, those nobody has looked at
   incidents: IncidentLine[];
 }
 

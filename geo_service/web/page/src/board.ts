@@ -45,7 +45,9 @@ export class Board {
     renew(this.head, element("h1", {}, of.language.pick(of.config.title)), languages(of));
     renew(this.month, ...months(of));
     renew(this.layers, element("legend", {}, of.language.say("layers")), ...switches(of));
-    renew(this.foot, element("a", { href: "queues", "data-key": "queues" }, of.language.say("queue.title")));
+    const queues = [["queues", "queue.title"], ["triage", "triage.title"]] as const;
+    const links = queues.map(([href, title]) => element("a", { href, "data-key": href }, of.language.say(title)));
+    renew(this.foot, ...links);
     this.drawHandle();
   }
 

@@ -74,9 +74,21 @@ function head(why: Why, of: PlaceOf): HTMLElement {
       ),
     ),
     steps(why, of),
+    why.provisional > 0 && provisional(why, language),
     next &&
       element("p", { class: "short" }, language.say("attention.short_of", { n: 1, level: language.pick(next.text) })),
   );
+}
+
+/** How much of the count nobody has looked at yet, and the way to where one does: the day of the newest such call. */
+function provisional(why: Why, language: Language): HTMLElement {
+  const days = why.incidents.filter((one) => one.counted && !one.triage).map((one) => one.called_at.slice(0, 10));
+  const there = element(
+    "a",
+    { href: `triage#${days.sort().at(-1)}`, "data-key": "triage" },
+    language.say("triage.not_triaged", { n: why.provisional }),
+  );
+  return element("p", { class: "quiet provisional" }, there);
 }
 
 function incidents(why: Why, of: PlaceOf): HTMLElement[] {
@@ -97,7 +109,13 @@ function incidents(why: Why, of: PlaceOf): HTMLElement[] {
 function incident(one: IncidentLine, of: PlaceOf): HTMLElement {
   const { language } = of;
   const { day, clock } = language.time(one.called_at, of.timeZone);
-  const notes = [language.word("placed", one.placed), !one.counted && language.say("incidents.not_counted"), one.id];
+  const looked = { confirmed: language.say("incidents.confirmed"), invalid: language.say("incidents.invalid") };
+  const notes = [
+    language.word("placed", one.placed),
+    looked[one.triage as keyof typeof looked],
+    !one.counted && language.say("incidents.not_counted"),
+    one.id,
+  ];
   return element(
     "li",
     { class: one.counted ? "counted" : "not-counted" },
