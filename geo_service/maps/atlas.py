@@ -225,8 +225,8 @@ class Atlas:
     def without_colours(self, withheld: pd.DataFrame) -> "Atlas":
         """Give the same picture with the colours of the current month taken from places (trust.withheld)."""
         dull: dict[KindMonth, State] = {}
-        for kind, ground in self.grounds.items():
-            stands = self.states.get((kind, self.month)) or self.states[kind, ""]
+        for kind in (kind for kind, month in self.states if not month):  # pinned objects wear no colour
+            ground, stands = self.grounds[kind], self.states.get((kind, self.month)) or self.states[kind, ""]
             levels = pd.DataFrame({"zone_id": ground.ids, "count": stands.counts, "level": stands.levels})
             dull[kind, self.month] = tally(ground, levels, withheld)
         return replace(self, states={**self.states, **dull})

@@ -88,7 +88,8 @@ def restatements_of(
     reading.admit(view)
     columns = [_LOG[name] for name in ("at", "count_before", "count_after", "level_before", "level_after", "why")]
     question = sa.select(*columns).where(_LOG.zone_kind == kind, _LOG.zone_id == zone_id, _LOG.month == month)
-    return [dict(row) for row in connection.execute(question.order_by(_LOG.id)).mappings()]
+    rows = connection.execute(question.order_by(_LOG.id)).mappings()
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def _why(changed: sa.Subquery) -> "sa.ScalarSelect[Any]":

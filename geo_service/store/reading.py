@@ -100,6 +100,12 @@ def incidents_in(connection: sa.Connection, wanted: Wanted, view: layers.View) -
     return frames.fetch(connection, _known_at(wanted, intake.KNOWN_COLUMNS))
 
 
+def whole_incidents_in(connection: sa.Connection, wanted: Wanted, view: layers.View) -> pd.DataFrame:
+    """Give the incidents of months, all columns, in no order."""
+    admit(view)
+    return frames.fetch(connection, _known_at(wanted, incident_rows.INCIDENT_COLUMNS))
+
+
 def stations(connection: sa.Connection, month: str) -> pd.DataFrame:
     """Give of each police station the calls of a month, as the sources say, and how many of them have a position.
 

@@ -41,6 +41,7 @@ from geo_service.web import (
     tiles,
     triage,
     triage_page,
+    why,
 )
 from geo_service.web.parameters import NothingQuery
 
@@ -71,6 +72,7 @@ def create_app(library: Service, page: Path = map_page.DIST) -> ASGIApp:
     problems.install(app)
     streamed = (*DEFAULT_EXCLUDED_CONTENT_TYPES, geocoding.NDJSON)  # a compressor would hold lines back
     app.add_middleware(GZipMiddleware, minimum_size=1000, exclude_content_types=streamed)
+    app.include_router(why.routes(library, desk))
     app.include_router(features.routes(library, desk))
     app.include_router(geocoding.routes(library))
     app.include_router(queue_page.routes(library))

@@ -1,24 +1,18 @@
-"""Features over HTTP, as OGC API Features has them: collections, their places, and why a place has its colour.
+"""Features over HTTP, as OGC API Features has them: collections and their places.
 
-Places and colours come from the picture; only `why` asks the store, for the incidents.
+Places and colours come from the picture; why a place has its colour is told in why.py.
 """
 
 from datetime import UTC
 from urllib.parse import quote, urlencode
-from zoneinfo import ZoneInfo
 
 import orjson
-import pandas as pd
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from geo_service.analysis import counts, early_warnings
-from geo_service.analysis.rules import LEVEL_NAMES, Levels
-from geo_service.errors import BadParameter, BadRule, NotFound
 from geo_service.maps import geojson
 from geo_service.maps.atlas import Atlas
 from geo_service.service import Service
-from geo_service.store import news, reading
 from geo_service.web import access, live
 from geo_service.web.parameters import Items, ItemsQuery, MonthQuery, NothingQuery, boxes
 from geo_service.web.tiles import is_known, origin
@@ -46,7 +40,6 @@ class Places:
     def __init__(self, library: Service, desk: live.Desk) -> None:
         self._library = library
         self._desk = desk
-        self._zone = ZoneInfo(library.settings.time_zone)
 
     def router(self) -> APIRouter:
         """Give the routes, each with the method that answers it."""
@@ -57,7 +50,6 @@ class Places:
             ("/collections", self.collections),
             ("/collections/{layer}", self.collection),
             ("/collections/{layer}/items", self.items),
-            ("/collections/{layer}/items/{zone_id:path}/why", self.why),
             ("/collections/{layer}/items/{zone_id:path}", self.item),
         ):
             router.add_api_route(path, method, methods=["GET"], response_class=Response)
@@ -142,79 +134,6 @@ class Places:
             links.append(_link(f"{links[0]['href']}/why", "describedby", "why it has its colour"))
         marks = {"cache-control": "no-cache", **self._desk.marks()}
         return Response(orjson.dumps({**feature, "links": links}), headers=marks, media_type=GEOJSON)
-
-    def why(self, request: Request, layer: str, zone_id: str, query: MonthQuery) -> Response:
-        """Why a place has its colour: the rule, and every incident inside it in the month, counted or not.
-
-        `provisional` is how many of the counted ones nobody has looked at yet.
-        """
-        atlas, view = self._desk.atlas, access.view_of(request.scope)
-        month, kind = query.month or atlas.month, atlas.layer(layer, view).zones
-        if not kind:
-            raise NotFound(f"layer {layer} holds objects, which have no colour; /collections/warnings is about places")
-        [place] = atlas.properties(layer, atlas.row(layer, zone_id, view), month, view)
-        rule = self._rule(month)
-        with news.snapshot(self._library.engine) as connection:
-            levels = reading.zone_levels(connection, kind, month, view).set_index("zone_id")
-            incidents = reading.incidents_of(connection, kind, zone_id, reading.Wanted(month, month), view)
-        count, level = (int(levels[name].get(zone_id, 0)) for name in ("count", "level"))
-        known = atlas.on_record(month)
-        worn = atlas.scheme.levels[level] if known else atlas.scheme.unknown
-        listed = self._listed(incidents, kind, month, rule)
-        answer = {
-            "zone_kind": kind,
-            **{name: place[name] for name in ("id", "name", "class")},
-            "month": month,
-            "count": count if known else None,
-            "level": worn.code,
-            "level_name": worn.name,
-            "rule": _told(rule),
-            "provisional": sum(bool(one["counted"]) and one["triage"] == "" for one in listed),
-            "incidents": listed,
-        }
-        return Response(orjson.dumps(answer), headers={"cache-control": "no-cache"}, media_type="application/json")
-
-    def _rule(self, month: str) -> Levels:
-        try:
-            return self._library.rules.levels_at(month)
-        except BadRule as error:
-            raise BadParameter(f"month={month}: {error}") from error
-
-    def _listed(self, incidents: pd.DataFrame, kind: str, month: str, rule: Levels) -> list[dict[str, object]]:
-        counted = counts.counting(incidents, kind, self._library.rules.placing)
-        counted = counted & early_warnings.counted_mask(incidents, {month: rule})
-        counted = counted & incidents.index.isin(early_warnings.standing(incidents, self._library.rules).index)
-        called_at = incidents["called_at"].dt.tz_convert(self._zone)
-        columns = (
-            incidents["incident_id"],
-            incidents["feed"],
-            called_at,
-            incidents["category"],
-            counted,
-            incidents["placed"],
-            incidents["triage"],
-        )
-        return [
-            {
-                "id": incident,
-                "feed": feed,
-                "called_at": called.isoformat(),
-                "category": category,
-                "counted": bool(counts_here),
-                "placed": placed,
-                "triage": triage,
-            }
-            for incident, feed, called, category, counts_here, placed, triage in zip(*columns, strict=True)
-        ]
-
-
-def _told(rule: Levels) -> dict[str, object]:
-    return {
-        "version": rule.version,
-        "valid_from": rule.valid_from.isoformat(),
-        **{name: getattr(rule, name) for name in LEVEL_NAMES[1:]},
-        "counted": rule.counted,
-    }
 
 
 def _pages(address: str, query: Items, matched: int) -> list[dict[str, str]]:

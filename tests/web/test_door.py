@@ -116,7 +116,7 @@ def test_the_api_describes_every_path_in_openapi_3_0(client: httpx.Client):
     assert set(page["paths"]) >= PATHS
     items = page["paths"]["/collections/{layer}/items"]["get"]
     asked = {one["name"]: one for one in items["parameters"]}
-    assert set(asked) == {"layer", "limit", "offset", "bbox", "month"}
+    assert set(asked) == {"layer", "limit", "offset", "bbox", "month", "kind"}
     assert asked["limit"]["schema"]["maximum"] == 10_000  # GDAL takes its page size from here
     assert set(page["paths"]["/geocode"]) == {"get", "post"}
     correction = page["components"]["schemas"]["Correction"]["properties"]

@@ -70,6 +70,20 @@ export interface Rule {
   counted: string[];
 }
 
+/** What stands beside a colour; null where there is no past to tell it from. */
+export interface Outlook {
+  expected: number | null;
+  low: number | null;
+  high: number | null;
+  chance_red: number | null;
+  chance_black: number | null;
+  relative_level: number | null;
+  shadow_count: number;
+  shadow_level: number;
+  confidence: number;
+  sure: number;
+}
+
 export interface Why {
   zone_kind: string;
   id: string;
@@ -82,6 +96,8 @@ export interface Why {
   rule: Rule;
   provisional: number; // of the counted incidents, those nobody has looked at
   incidents: IncidentLine[];
+  withheld?: "stale" | "placement"; // why the place has no colour
+  outlook?: Outlook; // of the running month only
 }
 
 export interface Readiness {

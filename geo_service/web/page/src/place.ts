@@ -39,6 +39,7 @@ export function drawPlace(root: HTMLElement, of: PlaceOf): void {
   const body = element(
     "div",
     { class: "scroll", tabindex: 0, "data-key": "body" },
+    ...beside(why, of),
     ...incidents(why, of),
     ...rule(why, of),
   );
@@ -89,6 +90,35 @@ function provisional(why: Why, language: Language): HTMLElement {
     language.say("triage.not_triaged", { n: why.provisional }),
   );
   return element("p", { class: "quiet provisional" }, there);
+}
+
+/** What stands beside the colour: why there is none, how likely worse is, how usual and how sure it is. */
+function beside(why: Why, of: PlaceOf): HTMLElement[] {
+  const { language } = of;
+  const lines: string[] = [];
+  if (why.withheld) lines.push(language.say(`outlook.${why.withheld}`));
+  const found = why.outlook;
+  if (found) {
+    const share = (value: number): string => `${Math.round(100 * value)} %`;
+    const named = (code: number): string => {
+      const level = lookOf(of.levels, code);
+      return level ? language.pick(level.text) : "";
+    };
+    if (found.expected !== null && found.chance_red !== null && found.chance_black !== null) {
+      const { low, high } = found;
+      lines.push(language.say("outlook.expected", { expected: found.expected.toFixed(1), low: low ?? 0, high: high ?? 0 }));
+      lines.push(language.say("outlook.chance", { red: share(found.chance_red), black: share(found.chance_black) }));
+    }
+    if (found.relative_level !== null) {
+      const level = language.say(`outlook.relative_${found.relative_level > 0 ? "more" : "usual"}`);
+      lines.push(`${level}${found.relative_level > 0 ? ` · ${named(found.relative_level)}` : ""}`);
+    }
+    lines.push(language.say("outlook.shadow", { count: found.shadow_count, level: named(found.shadow_level) }));
+    if (found.confidence < found.sure) lines.push(language.say("outlook.unsure", { share: share(found.confidence) }));
+  }
+  return lines.length
+    ? [element("h3", {}, language.say("outlook.title")), ...lines.map((line) => element("p", { class: "quiet" }, line))]
+    : [];
 }
 
 function incidents(why: Why, of: PlaceOf): HTMLElement[] {
