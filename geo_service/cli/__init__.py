@@ -80,6 +80,12 @@ def _add_digest(command: argparse.ArgumentParser) -> None:
         metavar="CATEGORIES",
         help="categories that colour, comma-separated (default: rules/levels.toml)",
     )
+    command.add_argument(
+        "--programme",
+        default="",
+        metavar="NAME",
+        help="programme of rules/levels.toml that colours (default: the first)",
+    )
     command.add_argument("--placing", default="", help="placing rule of rules/placing.toml (default: unit_first)")
     command.add_argument(
         "--gazetteer", action="append", type=Path, metavar="FILE", help="places and addresses that locate place texts"
@@ -99,6 +105,8 @@ def _add_digest(command: argparse.ArgumentParser) -> None:
 
 def _digest(arguments: Arguments, knobs: settings.Settings) -> None:
     city = files.read_rules(files.shipped("rules", knobs.rules_dir), arguments.placing or knobs.placing)
+    if arguments.programme:
+        city = city.of_programme(arguments.programme)
     if arguments.count:
         city = city.counting([name.strip() for name in arguments.count.split(",") if name.strip()])
     feed = files.read_feed(arguments.feed)

@@ -12,7 +12,7 @@ from geo_service.web import problems
 
 MOST = 10_000  # places in one page, and the default: a client that does not follow `next` must not lose any unseen
 
-_MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
+MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
 
 
 class Nothing(BaseModel):
@@ -24,9 +24,7 @@ class Nothing(BaseModel):
 class OfMonth(Nothing):
     """A query about one month."""
 
-    month: str = Field(
-        "", pattern=_MONTH, description="Calendar month, YYYY-MM; without it the current one in the city"
-    )
+    month: str = Field("", pattern=MONTH, description="Calendar month, YYYY-MM; without it the current one in the city")
 
 
 class Items(OfMonth):

@@ -1,7 +1,8 @@
 """Why a place has its colour, over HTTP: rule, incidents and how each was placed, what stands beside the colour.
 
-`/collections/{layer}/outlook` tells of every place what stands beside its colour in the running month;
-`/collections/{layer}/items/{id}/why` of one place and month why it has its colour, as known now or at a past moment.
+`/restatements` is the log of ended months whose counts became others; `/collections/{layer}/outlook` tells of every
+place what stands beside its colour in the running month; `/collections/{layer}/items/{id}/why` of one place and month why
+it has its colour, as known now or at a past moment.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,8 +25,9 @@ from geo_service.maps.layers import View
 from geo_service.service import Service
 from geo_service.store import archives, history, news, reading
 from geo_service.web import access, live
-from geo_service.web.parameters import Nothing, OfMonth
+from geo_service.web.parameters import MONTH, Nothing, OfMonth
 
+_EARLIEST = "0000-00"
 _UNKEPT = {"cache-control": "no-cache"}
 _HOW_PLACED = ("placed", "located_by", "match_level", "uncertainty_m", "confidence", "conflict")
 
@@ -44,6 +46,14 @@ class OfOutlook(Nothing):
     differ: bool = Field(False, description="Only places where one of the two colours alone is red or black")
 
 
+class OfLog(Nothing):
+    """A query about the months that were restated."""
+
+    first: str = Field("", pattern=MONTH, description="First month, YYYY-MM; without it from the earliest on")
+    last: str = Field("", pattern=MONTH, description="Last month, YYYY-MM; without it up to the current one")
+
+
+LogQuery = Annotated[OfLog, Query()]
 WhyQuery = Annotated[OfWhy, Query()]
 OutlookQuery = Annotated[OfOutlook, Query()]
 
@@ -66,11 +76,23 @@ class Reasons:
         """Give the routes, each with the method that answers it."""
         router = APIRouter(tags=["places"])
         for path, method in (
+            ("/restatements", self.restatements),
             ("/collections/{layer}/outlook", self.outlook),
             ("/collections/{layer}/items/{zone_id:path}/why", self.why),
         ):
             router.add_api_route(path, method, methods=["GET"], response_class=Response)
         return router
+
+    def restatements(self, request: Request, query: LogQuery) -> Response:
+        """Every count of an ended month that became another one, in the order of recording, and which calls did it."""
+        last = query.last or self._library.month(self._library.now())
+        with news.snapshot(self._library.engine) as connection:
+            found = history.restatements(connection, (query.first or _EARLIEST, last), access.view_of(request.scope))
+        rows = [
+            {**row, "at": at.isoformat(), "why": orjson.loads(str(row["why"]))}
+            for row, at in zip(_records(found.drop(columns="at")), found["at"].dt.tz_convert(self._zone), strict=True)
+        ]
+        return Response(orjson.dumps({"restatements": rows}), headers=_UNKEPT, media_type="application/json")
 
     def outlook(self, request: Request, layer: str, query: OutlookQuery) -> Response:
         """What stands beside every colour of the running month: chances, expectation, confidence, shadow, streak."""

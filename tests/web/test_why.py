@@ -67,6 +67,15 @@ def test_why_can_be_asked_as_it_was_known(service: serving.InJune, client: httpx
         (3, 2, {"retyped": ["made/m1"]})
     ]
     assert client.get("/collections/warnings/items/a/why", params={"as_of": "yesterday"}).status_code == 400
+    [logged] = client.get("/restatements").json()["restatements"]
+    place = {"zone_kind": "communities", "zone_id": "a", "month": "2024-05"}
+    numbers = {"count_before": 3, "count_after": 2, "level_before": 2, "level_after": 2}
+    assert {name: logged[name] for name in (*place, *numbers, "why")} == {
+        **place,
+        **numbers,
+        "why": {"retyped": ["made/m1"]},
+    }
+    assert client.get("/restatements", params={"last": "2024-04"}).json()["restatements"] == []
 
 
 def test_the_outlook_lists_every_place_or_those_that_differ(client: httpx.Client):

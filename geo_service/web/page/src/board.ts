@@ -45,7 +45,13 @@ export class Board {
     renew(this.head, element("h1", {}, of.language.pick(of.config.title)), languages(of));
     renew(this.month, ...months(of));
     renew(this.layers, element("legend", {}, of.language.say("layers")), ...switches(of));
-    const queues = [["queues", "queue.title"], ["triage", "triage.title"]] as const;
+    const queues = [
+      ["queues", "queue.title"],
+      ["triage", "triage.title"],
+      ["tasks", "task.title"],
+      ["messages", "messages.title"],
+      ["statistics", "statistics.heading"],
+    ] as const;
     const links = queues.map(([href, title]) => element("a", { href, "data-key": href }, of.language.say(title)));
     renew(this.foot, ...links);
     this.drawHandle();
