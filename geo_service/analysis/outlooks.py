@@ -6,21 +6,24 @@ its rate would give.  The parts are made in expectations.py and trust.py; here t
 """
 
 import calendar
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from geo_service.analysis import expectations, rules, trust
+from geo_service.analysis import counts, early_warnings, expectations, reliability, rules, trust
+from geo_service.analysis import incidents as incident_rows
+from geo_service.errors import BadParameter
 from geo_service.geography.zones import Zones
 
 COLUMNS = (
     "zone_id", "count", "level", "relative_level", "expected", "low", "high", "chance_red", "chance_black",
     "confidence", "shadow_count", "shadow_level", "zero_months", "expected_zero_months", "chance_of_streak",
 )  # fmt: skip
+_HISTORY_MONTHS = 12
 DIFFERS = ("only_rule", "only_relative")  # which of the two colours is red or black alone
 
 
@@ -58,6 +61,43 @@ def differing(found: pd.DataFrame) -> npt.NDArray[np.object_]:
     """Say of each place whether only one of its two colours is red or black: one of DIFFERS, "" where they agree."""
     rule, relative = found["level"].to_numpy() >= rules.RED, found["relative_level"].fillna(0).to_numpy() >= rules.RED
     return np.select([rule & ~relative, relative & ~rule], DIFFERS, "").astype(object)
+
+
+def reliability_of(record: Record, city: rules.Rules, zone: tzinfo, day: int) -> Mapping[str, object]:
+    """Tell whether the chances of red told on a day of the month (5, 10, 15, 20 or 25) came true.
+
+    `record.incidents` are those of `record.months`, whole months that are over; the first year of them is history.
+    Of places not yet red on that day: `auc` beside `auc_of_count` (ranked by the count so far alone), `brier`, `skill`,
+    `mean_chance` beside `observed`, and `table` (reliability.table).  Raises BadParameter without a year and a month.
+    """
+    if len(record.months) <= _HISTORY_MONTHS:
+        raise BadParameter(
+            f"there are {len(record.months)} whole months on record; chances are judged from {_HISTORY_MONTHS + 1} on"
+        )
+    month_rules = {month: city.levels_at(month) for month in record.months}
+    rows = early_warnings.standing(record.incidents, city)
+    colours = early_warnings.counted_mask(rows, month_rules) & counts.counting(rows, record.zones.kind, city.placing)
+    rows = rows[colours]
+    place = pd.Index(record.zones.ids).get_indexer(pd.Index(rows[incident_rows.ID_COLUMN[record.zones.kind]]))
+    called = rows["called_at"].dt.tz_convert(zone).dt.tz_localize(None).to_numpy(dtype="datetime64[D]")
+    seen = reliability.replay(place, called, len(record.zones), (record.months[0], record.months[-1]))
+    red = trust.limits_of(record.zones, city.levels_at(record.months[-1]))[:, 2]
+    groups, _ = pd.factorize(record.zones.classes)
+    told = reliability.backtest(seen, groups, red, record.months[_HISTORY_MONTHS])
+    told = told[((told["day"] == day) & (told["count"] < red[told["place"]])).to_numpy(dtype=bool)]
+    chance, came = told["chance"].to_numpy(), told["came"].to_numpy(dtype=bool)
+    return {
+        "day": day,
+        "months": list(record.months[_HISTORY_MONTHS:]),
+        "told": len(told),
+        "auc": reliability.auc(chance, came),
+        "auc_of_count": reliability.auc(told["count"].to_numpy(dtype=np.float64), came),
+        "brier": reliability.brier(chance, came),
+        "skill": reliability.brier_skill(chance, came),
+        "mean_chance": float(chance.mean()),
+        "observed": float(came.mean()),
+        "table": reliability.table(chance, came),
+    }
 
 
 def share_gone(now: datetime) -> float:

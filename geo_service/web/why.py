@@ -1,8 +1,8 @@
 """Why a place has its colour, over HTTP: rule, incidents and how each was placed, what stands beside the colour.
 
 `/restatements` is the log of ended months whose counts became others; `/collections/{layer}/outlook` tells of every
-place what stands beside its colour in the running month; `/collections/{layer}/items/{id}/why` of one place and month why
-it has its colour, as known now or at a past moment.
+place what stands beside its colour in the running month; `/collections/{layer}/items/{id}/why` of one place and month
+why it has its colour, as known now or at a past moment.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,6 +46,12 @@ class OfOutlook(Nothing):
     differ: bool = Field(False, description="Only places where one of the two colours alone is red or black")
 
 
+class OfDay(Nothing):
+    """A query about chances told on a day of the month."""
+
+    day: int = Field(5, ge=5, le=25, multiple_of=5, description="Day of the month on which chances were told: 5 to 25")
+
+
 class OfLog(Nothing):
     """A query about the months that were restated."""
 
@@ -53,6 +59,7 @@ class OfLog(Nothing):
     last: str = Field("", pattern=MONTH, description="Last month, YYYY-MM; without it up to the current one")
 
 
+DayQuery = Annotated[OfDay, Query()]
 LogQuery = Annotated[OfLog, Query()]
 WhyQuery = Annotated[OfWhy, Query()]
 OutlookQuery = Annotated[OfOutlook, Query()]
@@ -77,6 +84,7 @@ class Reasons:
         router = APIRouter(tags=["places"])
         for path, method in (
             ("/restatements", self.restatements),
+            ("/collections/{layer}/outlook/reliability", self.reliability),
             ("/collections/{layer}/outlook", self.outlook),
             ("/collections/{layer}/items/{zone_id:path}/why", self.why),
         ):
@@ -101,6 +109,23 @@ class Reasons:
         found = found.assign(differs=outlooks.differing(found))
         found = found[(found["differs"] != "").to_numpy(dtype=bool)] if query.differ else found
         answer = {"month": self._library.month(self._library.now()), "places": _records(found)}
+        return Response(orjson.dumps(answer), headers=_UNKEPT, media_type="application/json")
+
+    def reliability(self, request: Request, layer: str, query: DayQuery) -> Response:
+        """Whether the chances of red told on a day of the month came true: Brier, AUC and the reliability table."""
+        view = access.view_of(request.scope)
+        kind, month = self._kind(layer, view), self._library.month(self._library.now())
+        with news.snapshot(self._library.engine) as connection:
+            before = [one for one in reading.months(connection) if one < month]
+            months = early_warnings.months_between(before[0], before[-1]) if before else []
+            months = months[-(self._library.trust.history_months + 12) :]
+            wanted = reading.Wanted(months[0], months[-1]) if months else reading.Wanted(month, month)
+            zones = self._library.zones(connection).get(kind) or reading.zones(connection, kind, view)
+            record = outlooks.Record(zones, pd.DataFrame(), months, reading.incidents_in(connection, wanted, view))
+        told = outlooks.reliability_of(record, self._library.rules, self._zone, query.day)
+        answer = {
+            name: _records(value) if isinstance(value, pd.DataFrame) else _plain(value) for name, value in told.items()
+        }
         return Response(orjson.dumps(answer), headers=_UNKEPT, media_type="application/json")
 
     def why(self, request: Request, layer: str, zone_id: str, query: WhyQuery) -> Response:

@@ -7,6 +7,7 @@ import pytest
 
 from geo_service import files
 from geo_service.analysis import early_warnings, expectations, intake, outlooks
+from geo_service.errors import BadParameter
 from tests.analysis.made import RULES, feed, rows, squares
 
 TRUST = files.read_trust(files.shipped("rules"))
@@ -67,3 +68,27 @@ def test_the_shadow_still_shows_on_the_first():
     first = datetime(2024, 6, 1, 0, 10, tzinfo=ZoneInfo("Asia/Shanghai"))
     found = outlooks.outlook(record({"a": 1}, calls("a", 5, "2024-05")), RULES, TRUST, first)
     assert found.iloc[0][["count", "level", "shadow_count", "shadow_level"]].tolist() == [0, 0, 5, 3]
+
+
+def test_chances_told_are_set_beside_what_came():
+    months = early_warnings.months_between("2022-06", "2024-05")
+    chance = np.random.default_rng(5)
+    busy = {zone: 1.0 + 0.4 * at for at, zone in enumerate("abcdefghijkl")}
+    lines = "".join(
+        f"{month}{zone}{n} {month}-{chance.integers(1, 29):02d}_10:00 R {ord(zone) - 96.5} 0.5\n"
+        for month in months
+        for zone, rate in busy.items()
+        for n in range(chance.poisson(rate))
+    )
+    kept = record({}, lines)
+    kept = outlooks.Record(ZONES, kept.history, months, kept.incidents)
+    told = outlooks.reliability_of(kept, RULES, ZoneInfo("Asia/Shanghai"), 5)
+    assert told["months"] == months[12:]
+    assert told["auc"] > told["auc_of_count"] > 0.5
+    assert told["mean_chance"] == pytest.approx(told["observed"], abs=0.08)
+    table = told["table"]
+    assert table["n"].sum() == told["told"]
+    assert told["brier"] < told["observed"] * (1 - told["observed"])  # better than the base rate
+    a_year = outlooks.Record(ZONES, kept.history, months[:12], kept.incidents)
+    with pytest.raises(BadParameter, match="there are 12 whole months"):
+        outlooks.reliability_of(a_year, RULES, ZoneInfo("UTC"), 5)

@@ -85,6 +85,12 @@ def test_the_outlook_lists_every_place_or_those_that_differ(client: httpx.Client
     assert {one["differs"] for one in some} <= {"only_rule", "only_relative"}
 
 
+def test_without_a_year_on_record_chances_are_not_judged(client: httpx.Client):
+    answer = client.get("/collections/warnings/outlook/reliability", params={"day": "5"})
+    assert (answer.status_code, answer.json()["detail"][:30]) == (400, "there are 1 whole months on re")
+    assert client.get("/collections/warnings/outlook/reliability", params={"day": "6"}).status_code == 400
+
+
 def colours(client: httpx.Client) -> dict[str, tuple[object, object]]:
     found = client.get("/collections/warnings/items").raise_for_status().json()["features"]
     places = [one["properties"] for one in found]
