@@ -239,5 +239,7 @@ def _displacement(
 
 def _visible(mean: float) -> float | None:
     """Give the smallest fall of one place that would be seen in 8 of 10 cases; None: not even a fall to nothing."""
+    if not round(mean):
+        return None  # where nothing is expected nothing can fall
     fall = evaluation.smallest_visible_fall(round(mean), round(mean))
     return fall if np.isfinite(fall) else None

@@ -221,7 +221,12 @@ def _month(
     """Give the month of each incident: of its call, or of the time that the rule of that month goes by."""
     called = months(local)
     basis = keys.coded(called)
-    names = [city.levels_at(month).basis if city else rules.BASES[0] for month in basis.distinct]
+    first = f"{city.levels[0].valid_from:%Y-%m-%d}" if city else ""  # what lies before is a typing error, refused yet
+    ruled = [city is not None and f"{month}-01" >= first for month in basis.distinct]
+    names = [
+        city.levels_at(month).basis if city and known else rules.BASES[0]
+        for month, known in zip(basis.distinct, ruled, strict=True)
+    ]
     for other, column in (("occurrence", "occurred_from"), ("filing", "filed_at")):
         if other in names:
             goes_by = np.append(np.array([name == other for name in names]), False)[basis.code]

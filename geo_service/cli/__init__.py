@@ -280,11 +280,13 @@ def _check(arguments: Arguments, knobs: settings.Settings) -> None:
     for feed in read:
         for entry in feed.categories:
             city.check_categories(sorted(set(entry.prefixes.values())), f"feed '{feed.id}' categories")
-    alerts = files.read_alert_rules(files.shipped("rules", knobs.rules_dir))
+    alerts, tasks = files.read_alert_rules(feeds.parent), files.read_task_rules(feeds.parent)
+    files.read_trust(feeds.parent)
     names = {
         "levels": [rule.version for rule in city.levels],
-        "roles": list(files.read_roles(files.shipped("rules", knobs.rules_dir))),
+        "roles": list(files.read_roles(feeds.parent)),
         "alerts": [rule.version for rule in alerts],
+        "tasks": [rule.version for rule in tasks],
         "layers": list(layers),
         "feeds": [feed.id for feed in read],
     }
