@@ -8,7 +8,6 @@ import sqlalchemy
 from geo_service.analysis import (
     effects,
     intake,
-    jurisdictions,
     supervision,
     task_rules,
 )
@@ -59,9 +58,8 @@ def _record_changes(
 ) -> None:
     if not changes:
         return
-    today, view = service.day(now), layers.EVERYTHING
-    trees, duties = registers.trees(connection, view), registers.duties(connection, view)
-    answering = jurisdictions.answering(trees, duties, service.roles, today)
+    today = service.day(now)
+    answering = registers.answering(connection, service.roles, today, layers.EVERYTHING)
     places, rule = service.zones(connection), task_rules.on(service.task_rules, today)
     classes = {kind: dict(zip(zones.ids, zones.classes, strict=True)) for kind, zones in places.items()}
 

@@ -18,6 +18,7 @@ from geo_service.analysis import messages as message_rows
 from geo_service.analysis.alert_rules import AlertRules
 from geo_service.analysis.jurisdictions import Role
 from geo_service.errors import AlreadyDecided, DeliveryFailed, NotFound, NotSigned
+from geo_service.maps import layers
 from geo_service.outbox import channels, signatures
 from geo_service.store import jurisdictions, messages
 from geo_service.store.gazetteers import Signature
@@ -92,7 +93,7 @@ def replay(engine: sa.Engine, post: Post, number: int, signed: Signature) -> Non
     with engine.begin() as connection:
         row = messages.replay(connection, number, signed)
         if not row["staff_id"] and row["state"] == "dead":
-            answering = jurisdictions.answering(connection, post.roles, local.date())
+            answering = jurisdictions.answering(connection, post.roles, local.date(), layers.EVERYTHING)
             anew = message_rows.again(row, answering, rules, local)
             if anew.empty:
                 raise AlreadyDecided(f"still {row['error']}; load a roster that names somebody, then replay")

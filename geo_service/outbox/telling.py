@@ -56,7 +56,7 @@ def silent_feeds(connection: sa.Connection, post: Post, feeds: Sequence[str], no
     fresh, over = message_rows.news(silent, messages.told(connection, "silent_feed", ""))
     _withdraw(connection, post, "silent_feed", over, now)
     if len(fresh) and jurisdictions.has_roster(connection):
-        answering = jurisdictions.answering(connection, post.roles, local.date())
+        answering = jurisdictions.answering(connection, post.roles, local.date(), layers.EVERYTHING)
         messages.write(connection, message_rows.of_silences(fresh, answering, rules, local), now)
 
 
@@ -65,7 +65,7 @@ def of_tasks(connection: sa.Connection, post: Post, told: Sequence[TaskNews], zo
     if not told or not jurisdictions.has_roster(connection):
         return
     rules, local = post.rules_at(now)
-    answering, names = jurisdictions.answering(connection, post.roles, local.date()), _names(zones)
+    answering, names = jurisdictions.answering(connection, post.roles, local.date(), layers.EVERYTHING), _names(zones)
     found = [
         message_rows.of(
             message_rows.of_task(one.topic, one.kind, one.task, names),
@@ -80,7 +80,7 @@ def of_tasks(connection: sa.Connection, post: Post, told: Sequence[TaskNews], zo
 
 def _tell_moments(connection: sa.Connection, post: Post, fresh: pd.DataFrame, zones: Places, now: datetime) -> None:
     rules, local = post.rules_at(now)
-    answering = jurisdictions.answering(connection, post.roles, local.date())
+    answering = jurisdictions.answering(connection, post.roles, local.date(), layers.EVERYTHING)
     messages.write(connection, message_rows.of_moments(fresh, _names(zones), answering, rules, local), now)
 
 

@@ -42,10 +42,11 @@ def duties(connection: sa.Connection, view: layers.View) -> pd.DataFrame:
     return _read(connection, tables.duties)
 
 
-def answering(connection: sa.Connection, roles: Mapping[str, Role], day: date) -> jurisdictions.Answering:
+def answering(
+    connection: sa.Connection, roles: Mapping[str, Role], day: date, view: layers.View
+) -> jurisdictions.Answering:
     """Say who answers for places on a day."""
-    everything = layers.EVERYTHING
-    return jurisdictions.answering(trees(connection, everything), duties(connection, everything), roles, day)
+    return jurisdictions.answering(trees(connection, view), duties(connection, view), roles, day)
 
 
 def has_roster(connection: sa.Connection) -> bool:

@@ -4,13 +4,13 @@ Whoever changes something signs it with a staff id: letters, digits, dot, dash a
 """
 
 from collections import Counter
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from fastapi import Body
 from pydantic import Field, StringConstraints, model_validator
 
-from geo_service.store.gazetteers import STAFF_ID
+from geo_service.store.gazetteers import STAFF_ID, Signature
 from geo_service.web.parameters import Nothing
 
 MOST_TEXTS = 10_000  # in one request: a second of work and about a megabyte
@@ -31,6 +31,10 @@ class Signed(Nothing):
 
     signed_by: str = Field(pattern=STAFF_ID, description="Staff id: letters, digits, dot, dash, underscore; no name")
     note: str = Field("", max_length=500, description="Why, in words about the place; nothing about persons")
+
+    def signature(self, now: datetime) -> Signature:
+        """Give what is written down of it."""
+        return Signature(self.signed_by, self.note, now)
 
 
 class Correction(Signed):

@@ -18,6 +18,7 @@ from geo_service.errors import StoreFailed
 from geo_service.geography.addresses.locate import Solver
 from geo_service.service import Service
 from geo_service.store import news
+from geo_service.web import answers
 from geo_service.web.bodies import LONGEST_TEXT, ON, AddressesBody
 from geo_service.web.parameters import Nothing
 
@@ -25,7 +26,6 @@ NDJSON = "application/x-ndjson"
 A_PIECE = 500  # addresses solved before the next are begun: 50 ms
 
 _DECIMALS = {"lon": 7, "lat": 7, "uncertainty_m": 1, "score": 4, "confidence": 4}  # 7 decimals of a degree: 11 mm
-_UNKEPT = {"cache-control": "no-store"}
 
 
 class OneText(Nothing):
@@ -63,22 +63,22 @@ class Geocoder:
 
     def one(self, query: Annotated[OneText, Query()]) -> Response:
         """One address: the place it means, how sure, what else it may mean, what to ask, and why."""
-        return _json(self._solver().locate(query.text, query.on).as_table())
+        return answers.as_json(self._solver().locate(query.text, query.on).as_table())
 
     async def one_or_many(self, body: AddressesBody) -> Response:
         """One address in full, or up to 10,000 in their order, one JSON object a line (NDJSON)."""
         solver = await asyncio.to_thread(self._solver)
         if body.texts is None:
             answer = await asyncio.to_thread(solver.locate, body.text or "", body.on)
-            return _json(answer.as_table())
+            return answers.as_json(answer.as_table())
         return StreamingResponse(
-            _lines(solver, body.texts, body.on, full=body.trace), headers=_UNKEPT, media_type=NDJSON
+            _lines(solver, body.texts, body.on, full=body.trace), headers=answers.UNKEPT, media_type=NDJSON
         )
 
     def reverse(self, query: Annotated[Point, Query()]) -> Response:
         """What lies at or around a point, the nearest first: door, building, compound, unit, street."""
         near = self._solver().reverse(query.lon, query.lat)
-        return _json({"lon": query.lon, "lat": query.lat, "nearest": [one._asdict() for one in near]})
+        return answers.as_json({"lon": query.lon, "lat": query.lat, "nearest": [one._asdict() for one in near]})
 
     def _solver(self) -> Solver:
         with news.snapshot(self._library.engine) as connection:
@@ -106,7 +106,3 @@ def _plain(solver: Solver, texts: Sequence[str], on: date | None) -> bytes:
         .to_dict("records")
     )
     return b"".join(orjson.dumps(row) + b"\n" for row in rows)
-
-
-def _json(content: object) -> Response:
-    return Response(orjson.dumps(content), headers=_UNKEPT, media_type="application/json")

@@ -9,7 +9,6 @@ from datetime import date
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-import orjson
 import pandas as pd
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
@@ -20,12 +19,11 @@ from geo_service.errors import NotFound
 from geo_service.service import Service
 from geo_service.store import jurisdictions as registers
 from geo_service.store import news, reading
-from geo_service.web import access
+from geo_service.web import access, answers
 from geo_service.web.parameters import Nothing
 
 SHOWN = 100  # places named of one gap; how many there are is always told
 
-_UNKEPT = {"cache-control": "no-store"}
 _GAP = ["role", "tree", "area", "area_name"]
 
 
@@ -80,7 +78,7 @@ class Jurisdictions:
         wanted = areas[areas["tree"] == query.tree] if query.tree else areas
         columns = wanted[["tree", "code", "level", "name", "parent"]].sort_values(["tree", "code"])
         told = [{**row, "places": sizes.get((row["tree"], row["code"]), {})} for row in columns.to_dict("records")]
-        return _json({"on": day, "areas": told})
+        return answers.as_json({"on": day, "areas": told})
 
     def gaps(self, request: Request, query: DayQuery) -> Response:
         """Every role that nobody holds for some places, with those places: where an alert would reach nobody."""
@@ -89,7 +87,7 @@ class Jurisdictions:
             places = reading.places(connection, access.view_of(request.scope))
             answering = self._answering(connection, request, day)
         found = [self._gap(group) for _, group in answering.gaps(places).groupby(_GAP, sort=False)]
-        return _json({"on": day, "gaps": found})
+        return answers.as_json({"on": day, "gaps": found})
 
     def place(self, request: Request, zone_kind: str, zone_id: str, query: DayQuery) -> Response:
         """The areas a place lies in, and by role in which of them it is held and by how many."""
@@ -111,12 +109,10 @@ class Jurisdictions:
                 for (role, _, area, name), held in recipients.groupby(_GAP, sort=False)
             ],
         }
-        return _json(told)
+        return answers.as_json(told)
 
     def _answering(self, connection: news.Connection, request: Request, day: date) -> jurisdictions.Answering:
-        view = access.view_of(request.scope)
-        trees, duties = registers.trees(connection, view), registers.duties(connection, view)
-        return jurisdictions.answering(trees, duties, self._library.roles, day)
+        return registers.answering(connection, self._library.roles, day, access.view_of(request.scope))
 
     def _gap(self, group: pd.DataFrame) -> Mapping[str, object]:
         role, _, area, name = (str(group[column].iloc[0]) for column in _GAP)
@@ -145,7 +141,3 @@ def _lineage(answering: jurisdictions.Answering, kind: str, zone_id: str) -> Map
         ]
         for tree, levels in jurisdictions.TREES.items()
     }
-
-
-def _json(content: object) -> Response:
-    return Response(orjson.dumps(content), headers=_UNKEPT, media_type="application/json")

@@ -5,11 +5,9 @@ receiver instead (outbox/signatures.py).
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-import orjson
 from fastapi import APIRouter, Body, Query, Request
 from pydantic import AwareDatetime, Field
 from starlette.concurrency import run_in_threadpool
@@ -18,14 +16,11 @@ from starlette.responses import Response
 from geo_service.outbox import delivery, signatures
 from geo_service.service import Service
 from geo_service.store import messages, news
-from geo_service.store.gazetteers import Signature
-from geo_service.web import access
-from geo_service.web.bodies import Signed, SignedBody
+from geo_service.web import access, answers
+from geo_service.web.bodies import SignedBody
 from geo_service.web.parameters import Nothing, NothingQuery
 
 MOST = 1_000  # messages in one page
-
-_UNKEPT = {"cache-control": "no-store"}
 
 
 class OfMessages(Nothing):
@@ -89,13 +84,13 @@ class Messages:
 
     def replay(self, request: Request, number: int, body: SignedBody) -> Response:
         """Let a dead letter go again, with its key; where nobody held the role, to whoever holds it now."""
-        delivery.replay(self._library.engine, self._library.post, number, self._signature(body))
+        delivery.replay(self._library.engine, self._library.post, number, body.signature(self._library.now()))
         return self.message(request, number, Nothing())
 
     def cancel(self, request: Request, number: int, body: SignedBody) -> Response:
         """Say that a message need not go any more."""
         with self._library.engine.begin() as connection:
-            messages.cancel(connection, number, self._signature(body))
+            messages.cancel(connection, number, body.signature(self._library.now()))
         return self.message(request, number, Nothing())
 
     async def receive(self, request: Request, body: ReceiptBody) -> Response:
@@ -105,9 +100,6 @@ class Messages:
         await run_in_threadpool(delivery.receive, self._library.engine, said, self._library.now())
         return self._json({"key": body.key, "receipt": body.status})
 
-    def _signature(self, body: Signed) -> Signature:
-        return Signature(body.signed_by, body.note, self._library.now())
-
     def _told(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         carries = [self._told(one) for one in row.get("carries", [])]
         role = self._library.roles.get(row["role"])
@@ -115,12 +107,4 @@ class Messages:
         return {**row, "role_title": titles, "href": f"/queues/messages/{row['id']}", "carries": carries}
 
     def _json(self, content: object) -> Response:
-        return Response(orjson.dumps(self._local(content)), headers=_UNKEPT, media_type="application/json")
-
-    def _local(self, content: object) -> object:
-        """Write every moment in the city's time."""
-        if isinstance(content, datetime):
-            return content.astimezone(self._zone).isoformat()
-        if isinstance(content, Mapping):
-            return {str(name): self._local(value) for name, value in content.items()}
-        return [self._local(one) for one in content] if isinstance(content, list) else content
+        return answers.as_json(answers.local(content, self._zone))

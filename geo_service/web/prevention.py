@@ -9,7 +9,6 @@ from datetime import date, timedelta
 from typing import Annotated, Literal, cast
 from zoneinfo import ZoneInfo
 
-import orjson
 import pandas as pd
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
@@ -22,13 +21,12 @@ from geo_service.service import Service
 from geo_service.store import jurisdictions as trees
 from geo_service.store import news, reading
 from geo_service.store import prevention as objects
-from geo_service.web import access
+from geo_service.web import access, answers
 from geo_service.web.parameters import Nothing
 
 TABLES = ("objects", "checkpoints", "venues", "communities")
 
 _BESIDE = ("guard_post", "checkpoint", "gate", "perimeter_alarm", "venue")  # set beside a community's incidents
-_UNKEPT = {"cache-control": "no-store"}
 
 
 class OfPrevention(Nothing):
@@ -72,7 +70,7 @@ def routes(library: Service) -> APIRouter:
         tables = _tables(library, query, day, access.view_of(request.scope))
         if query.format == "csv":
             return as_csv(tables[query.table], f"{query.table}-{day}")
-        return as_json({"day": day.isoformat(), **{name: rows_of(frame) for name, frame in tables.items()}})
+        return answers.as_json({"day": day.isoformat(), **{name: rows_of(frame) for name, frame in tables.items()}})
 
     @router.get("/statistics/measures", response_class=Response)
     def effects(request: Request, query: MeasuresQuery) -> Response:
@@ -81,7 +79,7 @@ def routes(library: Service) -> APIRouter:
         if query.format == "csv":
             return as_csv(found, f"measures-{query.zone_kind}")
         rows = [{**row, "words": _words(library, row)} for row in rows_of(found)]
-        return as_json({"zone_kind": query.zone_kind, "measures": rows})
+        return answers.as_json({"zone_kind": query.zone_kind, "measures": rows})
 
     return router
 
@@ -145,14 +143,9 @@ def rows_of(frame: pd.DataFrame) -> Sequence[Mapping[Hashable, object]]:
     return _plain(frame).to_dict("records")
 
 
-def as_json(content: Mapping[str, object]) -> Response:
-    """Answer with JSON that nobody keeps."""
-    return Response(orjson.dumps(content), headers=_UNKEPT, media_type="application/json")
-
-
 def as_csv(frame: pd.DataFrame, name: str) -> Response:
     """Answer with a table as CSV; the mark at its beginning lets Excel read the Chinese."""
-    marks = {"content-disposition": f'attachment; filename="{name}.csv"', **_UNKEPT}
+    marks = {"content-disposition": f'attachment; filename="{name}.csv"', **answers.UNKEPT}
     content = "\ufeff" + _plain(frame).to_csv(index=False, lineterminator="\r\n")
     return Response(content.encode(), headers=marks, media_type="text/csv")
 

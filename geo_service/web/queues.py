@@ -5,13 +5,11 @@ commit.  Only pages of our own may send one (app.py), as JSON, signed with a sta
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-import orjson
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
@@ -20,15 +18,12 @@ from geo_service.analysis import corrections
 from geo_service.errors import BadParameter
 from geo_service.service import Service
 from geo_service.store import decisions, gazetteers, news, reviews
-from geo_service.store.gazetteers import Signature
-from geo_service.web import access, live
-from geo_service.web.bodies import Correction, CorrectionBody, Signed, SignedBody
+from geo_service.web import access, answers, live
+from geo_service.web.bodies import Correction, CorrectionBody, SignedBody
 from geo_service.web.parameters import Nothing, NothingQuery
 from geo_service.web.tiles import origin
 
 MOST = 1_000  # reviews in one page
-
-_UNKEPT = {"cache-control": "no-store"}
 
 
 class OfQueue(Nothing):
@@ -94,19 +89,19 @@ class Queues:
         self._check_near(body)
         said = decisions.Correction(feed, incident_id, body.words, body.entry_id, body.position(), body.teach)
         with self._library.engine.begin() as connection:
-            number = decisions.correct(connection, said, self._signature(body))
+            number = decisions.correct(connection, said, body.signature(self._library.now()))
         return self._accepted(request, number)
 
     def reject(self, request: Request, feed: str, incident_id: str, body: SignedBody) -> Response:
         """Say that nobody can tell more about an incident's place: it stays where it stands."""
         with self._library.engine.begin() as connection:
-            number = decisions.reject(connection, feed, incident_id, self._signature(body))
+            number = decisions.reject(connection, feed, incident_id, body.signature(self._library.now()))
         return self._accepted(request, number)
 
     def rerun(self, request: Request, body: SignedBody) -> Response:
         """Locate again everything that waits: with today's gazetteer and aliases."""
         with self._library.engine.begin() as connection:
-            number = decisions.rerun(connection, self._signature(body))
+            number = decisions.rerun(connection, body.signature(self._library.now()))
         return self._accepted(request, number)
 
     def decision(self, request: Request, number: int, _: NothingQuery) -> Response:
@@ -133,7 +128,7 @@ class Queues:
     def revoke(self, request: Request, number: int, body: SignedBody) -> Response:
         """Take an alias back: what it had located is located anew, and its incident is asked about again."""
         with self._library.engine.begin() as connection:
-            decided = decisions.revoke(connection, number, self._signature(body))
+            decided = decisions.revoke(connection, number, body.signature(self._library.now()))
         return self._accepted(request, decided)
 
     def _check_near(self, body: Correction) -> None:
@@ -145,25 +140,13 @@ class Queues:
                 "longitude as lon"
             )
 
-    def _signature(self, body: Signed) -> Signature:
-        return Signature(body.signed_by, body.note, self._library.now())
-
     def _accepted(self, request: Request, number: int) -> Response:
         where = f"{origin(request.scope)}/queues/decisions/{number}"
-        content = orjson.dumps({"decision": number, "href": where})
-        return Response(content, HTTPStatus.ACCEPTED, {"location": where, **_UNKEPT}, "application/json")
+        return answers.as_json({"decision": number, "href": where}, HTTPStatus.ACCEPTED, location=where)
 
     def _told(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         path = f"/queues/review/{quote(row['feed'], safe='')}/{quote(row['incident_id'], safe='')}"
         return {**row, "href": path}
 
     def _json(self, content: object) -> Response:
-        return Response(orjson.dumps(self._local(content)), headers=_UNKEPT, media_type="application/json")
-
-    def _local(self, content: object) -> object:
-        """Write every moment in the city's time."""
-        if isinstance(content, datetime):
-            return content.astimezone(self._zone).isoformat()
-        if isinstance(content, Mapping):
-            return {str(name): self._local(value) for name, value in content.items()}
-        return [self._local(one) for one in content] if isinstance(content, list) else content
+        return answers.as_json(answers.local(content, self._zone))

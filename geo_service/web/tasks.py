@@ -5,12 +5,11 @@ is 409 and says what is possible.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import date
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-import orjson
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
@@ -22,14 +21,13 @@ from geo_service.service import Service
 from geo_service.store import jurisdictions as areas
 from geo_service.store import news, tasks
 from geo_service.store.tasks import Said
-from geo_service.web import access
+from geo_service.web import access, answers
 from geo_service.web.bodies import TaskChecklistBody, TaskOpeningBody, TaskSaid, TaskSaidBody, TaskStepBody
 from geo_service.web.parameters import Nothing, NothingQuery
 from geo_service.web.tiles import origin
 
 MOST = 1_000  # tasks in one page
 
-_UNKEPT = {"cache-control": "no-store"}
 _Decide = Callable[[Task, task_rules.TaskRule], Task]
 
 
@@ -182,9 +180,7 @@ class TaskDesk:
         return self._whole(request, number)
 
     def _answering(self, request: Request, connection: news.Connection, day: date) -> jurisdictions.Answering:
-        view = access.view_of(request.scope)
-        trees, duties = areas.trees(connection, view), areas.duties(connection, view)
-        return jurisdictions.answering(trees, duties, self._library.roles, day)
+        return areas.answering(connection, self._library.roles, day, access.view_of(request.scope))
 
     def _rule(self, row: Mapping[str, Any]) -> task_rules.TaskRule:
         return task_rules.on(self._library.task_rules, row["opened_at"].astimezone(self._zone).date())
@@ -193,7 +189,7 @@ class TaskDesk:
         with news.snapshot(self._library.engine) as connection:
             row = tasks.one(connection, number, access.view_of(request.scope))
         where = f"{origin(request.scope)}/queues/tasks/{number}"
-        return self._json(self._told(row), status, {"location": where} if status == HTTPStatus.CREATED else {})
+        return self._json(self._told(row), status, **({"location": where} if status == HTTPStatus.CREATED else {}))
 
     def _told(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         rule = self._rule(row)
@@ -218,18 +214,8 @@ class TaskDesk:
         }
         return {**row, **told, "checklist": items, "href": f"/queues/tasks/{task.number}"}
 
-    def _json(
-        self, content: object, status: HTTPStatus = HTTPStatus.OK, marks: Mapping[str, str] | None = None
-    ) -> Response:
-        return Response(orjson.dumps(self._local(content)), status, {**_UNKEPT, **(marks or {})}, "application/json")
-
-    def _local(self, content: object) -> object:
-        """Write every moment in the city's time."""
-        if isinstance(content, datetime):
-            return content.astimezone(self._zone).isoformat()
-        if isinstance(content, Mapping):
-            return {str(name): self._local(value) for name, value in content.items()}
-        return [self._local(one) for one in content] if isinstance(content, list) else content
+    def _json(self, content: object, status: HTTPStatus = HTTPStatus.OK, **marks: str) -> Response:
+        return answers.as_json(answers.local(content, self._zone), status, **marks)
 
 
 def _check_answers(answers: Mapping[str, task_rules.Answer], items: tuple[task_rules.Item, ...]) -> None:

@@ -4,13 +4,12 @@ A verdict is written down and answered with 202 and where to look; the worker ap
 somebody has looked at a call its count is provisional (rules/levels.toml says whether it counts at all by then).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-import orjson
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
@@ -18,15 +17,12 @@ from starlette.responses import Response
 from geo_service.errors import BadParameter, BadRule
 from geo_service.service import Service
 from geo_service.store import news, triages
-from geo_service.store.gazetteers import Signature
-from geo_service.web import access
+from geo_service.web import access, answers
 from geo_service.web.bodies import VerdictsBody
 from geo_service.web.parameters import Nothing
 from geo_service.web.tiles import origin
 
 MOST = 500  # calls in one page: one POST holds a verdict for each (bodies.MOST_VERDICTS)
-
-_UNKEPT = {"cache-control": "no-store"}
 
 
 class OfTriage(Nothing):
@@ -86,8 +82,8 @@ class Triage:
             states = triages.counted(connection, wanted, view)
             matched, page = triages.listed(connection, wanted, view)
         told = {"day": day, "categories": categories, "counted": counted, "states": states}
-        calls = [self._local(call) for call in page]
-        return _json({**told, "numberMatched": matched, "numberReturned": len(calls), "calls": calls})
+        calls = [answers.local(dict(call), self._zone) for call in page]
+        return answers.as_json({**told, "numberMatched": matched, "numberReturned": len(calls), "calls": calls})
 
     def decide(self, request: Request, body: VerdictsBody) -> Response:
         """Say what was found on looking at calls, all or none: the numbers of the decisions, in their order.
@@ -97,9 +93,9 @@ class Triage:
         self._check_categories([one.category for one in body.verdicts if one.category])
         found = [triages.Verdict(one.feed, one.incident_id, one.verdict, one.category) for one in body.verdicts]
         with self._library.engine.begin() as connection:
-            numbers = triages.decide(connection, found, Signature(body.signed_by, body.note, self._library.now()))
+            numbers = triages.decide(connection, found, body.signature(self._library.now()))
         where = f"{origin(request.scope)}/queues/decisions/{max(numbers)}"
-        return _json({"decisions": numbers, "href": where}, HTTPStatus.ACCEPTED, location=where)
+        return answers.as_json({"decisions": numbers, "href": where}, HTTPStatus.ACCEPTED, location=where)
 
     def _counted(self, day: date) -> Sequence[str]:
         """Give the categories that any programme counts in a day's month."""
@@ -121,14 +117,3 @@ class Triage:
 
     def _check_categories(self, categories: Sequence[str]) -> None:
         self._library.rules.check_categories(categories, "category", BadParameter)
-
-    def _local(self, call: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Write every moment in the city's time."""
-        return {
-            str(name): value.astimezone(self._zone) if isinstance(value, datetime) else value
-            for name, value in call.items()
-        }
-
-
-def _json(content: object, status: HTTPStatus = HTTPStatus.OK, **headers: str) -> Response:
-    return Response(orjson.dumps(content), status, {**headers, **_UNKEPT}, "application/json")
