@@ -129,7 +129,7 @@ def read(
         "lon": at.lon,
         "lat": at.lat,
         **_whereabouts(at),
-        "month": _month(times, local, city, feed),
+        "month": _month(times, feed.city_zone, city),
         **dict.fromkeys((*ID_COLUMN.values(), "cell", "digest"), spelled([""], np.full(len(rows), -1))),
         "placed": spelled(["outside", "waiting"], at.waiting.astype(np.int64)),
         "triage": spelled([""], np.zeros(len(rows), dtype=np.int64)),
@@ -212,14 +212,15 @@ def months(local: "pd.Series[pd.Timestamp]") -> Texts:
     return spelled([f"{int(n) // 12:04d}-{int(n) % 12 + 1:02d}" for n in distinct.tolist()], code)
 
 
-def _month(
-    times: Mapping[str, "pd.Series[pd.Timestamp]"],
-    local: "pd.Series[pd.Timestamp]",
-    city: rules.Rules | None,
-    feed: Feed,
-) -> Texts:
+def dated(incidents: pd.DataFrame, city: rules.Rules, zone: str) -> pd.DataFrame:
+    """Give recorded incidents the month that a city's rules give them today, in its time zone."""
+    times = {name: incidents[name] for name in TIME_COLUMNS}
+    return incidents.assign(month=_month(times, zone, city))
+
+
+def _month(times: Mapping[str, "pd.Series[pd.Timestamp]"], zone: str, city: rules.Rules | None) -> Texts:
     """Give the month of each incident: of its call, or of the time that the rule of that month goes by."""
-    called = months(local)
+    called = months(times["called_at"].dt.tz_convert(zone))
     basis = keys.coded(called)
     first = f"{city.levels[0].valid_from:%Y-%m-%d}" if city else ""  # what lies before is a typing error, refused yet
     ruled = [city is not None and f"{month}-01" >= first for month in basis.distinct]
@@ -230,7 +231,7 @@ def _month(
     for other, column in (("occurrence", "occurred_from"), ("filing", "filed_at")):
         if other in names:
             goes_by = np.append(np.array([name == other for name in names]), False)[basis.code]
-            then = months(times[column].dt.tz_convert(feed.city_zone))
+            then = months(times[column].dt.tz_convert(zone))
             called = called.mask(goes_by & then.notna().to_numpy(), then)
     return called
 

@@ -7,6 +7,7 @@ A programme is what a city counts and colours for one purpose: the first one col
 levels of their own over the same places (telecom fraud, by the place of who was cheated) and press nobody.
 """
 
+import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -86,13 +87,14 @@ class Rules:
 
     `levels` are those of the programme in question, the first one unless another was asked for; `programmes` those of
     all, by name.  `placing` maps a zone kind to "always" or "unless_in_unit"; `categories` maps a canonical category to
-    its titles.
+    its titles; `lesser` are those that a counted incident may be written down as to stay out of the counts.
     """
 
     levels: tuple[Levels, ...]
     placing: Mapping[str, str]
     categories: Mapping[str, Mapping[str, str]]
     programmes: Mapping[str, tuple[Levels, ...]] = field(default_factory=dict)
+    lesser: tuple[str, ...] = ()
 
     def levels_at(self, month: str) -> Levels:
         """Give the thresholds in force on the first day of a month ("YYYY-MM").
@@ -121,6 +123,11 @@ class Rules:
         """
         self.check_categories(categories, "--count", BadParameter)
         return replace(self, levels=tuple(replace(rule, counted=tuple(categories)) for rule in self.levels))
+
+    def digest(self) -> str:
+        """Name what colours: equal digests count equally.  Titles and other programmes do not matter."""
+        said = [(vars(rule) | {"special": sorted(rule.special.items())}) for rule in self.levels]
+        return hashlib.sha256(repr((said, sorted(self.placing.items()))).encode()).hexdigest()
 
     def check_categories(self, categories: Sequence[str], where: str, error: type[Exception] = BadRule) -> None:
         """Raise `error` when a category is not one of rules/categories.toml."""
@@ -230,7 +237,9 @@ def parse_rules(
     titles = cast(Mapping[str, Mapping[str, str]], categories.get("categories", {}))
     programmes = parse_levels(levels, f"{where}/levels.toml")
     first = next(iter(programmes.values()))
-    rules = Rules(first, parse_placing(placing, policy, f"{where}/placing.toml"), titles, programmes)
+    lesser = tuple(cast(Sequence[str], categories.get("lesser", ())))
+    rules = Rules(first, parse_placing(placing, policy, f"{where}/placing.toml"), titles, programmes, lesser)
+    rules.check_categories(lesser, f"{where}/categories.toml lesser")
     for these in programmes.values():
         for rule in these:
             rules.check_categories(rule.counted, f"{where}/levels.toml counted")

@@ -13,6 +13,7 @@ from geo_service.jobs.taking_in import (
     load_prevention,
     load_zones,
     pull_incidents,
+    recount,
 )
 from geo_service.jobs.working import DECISIONS_EVERY_S, DELIVER_EVERY_S, watch_feeds, work
 
@@ -30,6 +31,7 @@ __all__ = [
     "load_roster",
     "load_zones",
     "pull_incidents",
+    "recount",
     "supervise",
     "watch_feeds",
     "work",

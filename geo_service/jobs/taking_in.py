@@ -24,6 +24,8 @@ from geo_service.store.gazetteers import Signature
 
 _Systems = Mapping[str, Mapping[str, object]]
 
+_RULES = "rules"  # remark: digest of the rules that the store was counted by
+
 log = logging.getLogger(__name__)
 
 
@@ -41,6 +43,22 @@ def load_zones(service: Service, zones: Zones) -> intake.Summary:
         linked = prevention.linked(objects.objects(connection, layers.EVERYTHING), known.zones)
         writing.note_objects(connection, objects.record_objects(connection, linked), now)
     return found.summary
+
+
+def recount(service: Service) -> bool:
+    """Count every stored incident anew where the rules have changed since it was counted; say whether they had."""
+    now, digest = service.now(), service.rules.digest()
+    with writing.lease(service.engine) as connection:
+        if reading.remark(connection, _RULES) == digest:
+            return False
+        stored = reading.known_incidents(connection, None, None)
+        stored = incidents.dated(stored, service.rules, service.settings.time_zone)
+        closed = history.closed(connection, service.month(now))
+        found = intake.restate(intake.Known(service.zones(connection), service.rules, stored, closed=closed))
+        writing.record(connection, found, feed=None, cursor=None, now=now, replace="rules")
+        writing.note(connection, _RULES, digest)
+        supervising.follow(service, connection, found, now)
+    return True
 
 
 def load_prevention(service: Service, table: pd.DataFrame, where: str) -> intake.Summary:

@@ -43,6 +43,8 @@ def work(service: Service, sources: Sequence[tuple[Feed, Source]], stop: threadi
 
 
 def _pull_until(service: Service, sources: Sequence[tuple[Feed, Source]], stop: threading.Event) -> None:
+    if taking_in.recount(service):
+        log.info("the rules have changed: everything on record is counted by them")
     while not stop.is_set():
         for feed, source in sources:
             try:

@@ -204,6 +204,11 @@ def evidence(connection: sa.Connection, feed: str) -> Mapping[str, Mapping[str, 
     return connection.scalar(sa.select(table.numbers).where(table.feed == feed)) or {}
 
 
+def remark(connection: sa.Connection, key: str) -> str:
+    """Give what the program noted about the store as a whole, "" where it noted nothing."""
+    return connection.scalar(sa.select(tables.meta.c.value).where(tables.meta.c.key == key)) or ""
+
+
 def named_keys(keys: pd.DataFrame) -> sa.TableValuedAlias:
     """Write keys (feed, incident_id) as a table into a question."""
     texts = sa.func.unnest(_texts(keys["feed"]), _texts(keys["incident_id"]))

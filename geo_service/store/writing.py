@@ -88,6 +88,12 @@ def note_failure(connection: sa.Connection, feed: str, error: str) -> None:
     connection.execute(row.on_conflict_do_update(index_elements=["feed"], set_={"last_error": row.excluded.last_error}))
 
 
+def note(connection: sa.Connection, key: str, value: str) -> None:
+    """Note something about the store as a whole (reading.remark)."""
+    row = insert(tables.meta).values(key=key, value=value)
+    connection.execute(row.on_conflict_do_update(index_elements=["key"], set_={"value": row.excluded.value}))
+
+
 def record_evidence(connection: sa.Connection, feed: str, numbers: Mapping[str, object], now: datetime) -> None:
     """Keep what a feed's records have said of each coordinate system it declares, all in all."""
     row = insert(tables.source_evidence).values(feed=feed, numbers=numbers, changed_at=now)

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from geo_service.service import Service
 from geo_service.web import (
     api_page,
+    auditors,
     features,
     geocoding,
     jurisdictions,
@@ -83,6 +84,7 @@ def create_app(library: Service, page: Path = map_page.DIST) -> ASGIApp:
     app.include_router(tasks_page.routes(library))
     app.include_router(tasks.routes(library))
     app.include_router(prevention.routes(library))
+    app.include_router(auditors.routes(library))
     app.include_router(statistics.routes(library))
     app.include_router(triage.routes(library))
     app.include_router(triage_page.routes(library))

@@ -5,10 +5,8 @@ no script: the Content-Security-Policy admits its own style and nothing else.
 """
 
 import calendar
-import hmac
 from collections.abc import Mapping
 from datetime import date, datetime
-from http import HTTPStatus
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -17,7 +15,6 @@ import orjson
 from fastapi import APIRouter, Query, Request
 from fastapi import Path as PathParameter
 from pydantic import Field
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from geo_service.analysis import bulletin, jurisdictions, rules, statistics
@@ -133,10 +130,7 @@ class Statistics:
 
     def under_recording(self, request: Request, query: TableQuery) -> Response:
         """Signs of under-recording by area, as JSON, to who bears the auditors' token."""
-        token = self._library.settings.auditor_token
-        came = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not token or not hmac.compare_digest(came.encode(), token.encode()):
-            raise HTTPException(HTTPStatus.FORBIDDEN, "this is for auditors; send their token as a bearer token")
+        access.admit_auditor(request, self._library.settings.auditor_token)
         record, edition = self._record(request, query.kind, query.month)
         about = sheets.about("under-recording", query.kind, record, query.question(), edition)
         rows = statistics.under_recording(record, query.question(), about.rule)

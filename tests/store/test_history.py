@@ -108,6 +108,28 @@ def test_new_boundaries_restate_what_they_change(service: serving.InJune):
     ]
 
 
+def test_changed_rules_count_everything_anew_at_the_next_start_and_only_once(service: serving.InJune):
+    load(service, JUNE_TOO)
+    look(service, Verdict("made", "1", "confirmed"))
+    assert jobs.recount(service)  # the store does not say yet by which rules it was counted
+    assert log(service) == []
+    [rule] = service.rules.levels
+    strict = replace(service, rules=replace(service.rules, levels=(replace(rule, counts="triaged"),)))
+    assert jobs.recount(strict)
+    assert not jobs.recount(strict)
+    assert levels(service) == [("a", "2024-05", 1, 1)]
+    assert log(service) == [("a", "2024-05", 4, 1, 3, 1, {"rules": []})]
+
+
+def test_another_basis_moves_what_is_on_record(service: serving.InJune):
+    columns = {"id": "id", "called_at": "at", "category": "code", "lon": "lon", "lat": "lat", "occurred_from": "was"}
+    rows = made.rows("1 2024-05-01_10:00 R 0.5 0.5").assign(was="2024-04-30 22:00")
+    jobs.load_incidents(service, made.feed(columns=columns), rows)
+    [rule] = service.rules.levels
+    jobs.recount(replace(service, rules=replace(service.rules, levels=(replace(rule, basis="occurrence"),))))
+    assert levels(service) == [("a", "2024-04", 1, 1)]
+
+
 def test_what_a_person_finds_invalid_leaves_the_count_and_comes_back_when_taken_back(service: serving.InJune):
     load(service, JUNE_TOO)
     [number] = look(service, Verdict("made", "1", "invalid"))
