@@ -292,6 +292,12 @@ def picture(incidents: pd.DataFrame, counted: Tally, scope: Scope) -> Picture:
     )
 
 
+def levels_of(incidents: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones], city: rules.Rules) -> pd.DataFrame:
+    """Give the levels that follow from placed incidents (KNOWN_COLUMNS), such as those known at a past moment."""
+    counted = counts.tally(early_warnings.standing(incidents, city), sorted(zones), city.placing)
+    return early_warnings.levels(counted, city, zones)
+
+
 def _found(fresh: pd.DataFrame, rejected: pd.DataFrame, known: Known, summary: Summary, *, texts: bool = True) -> Found:
     came = fresh[_COUNTED]
     standing, gone = _standing(known.incidents, fresh)

@@ -124,6 +124,15 @@ def pulled_at(connection: sa.Connection) -> datetime | None:
     return connection.scalar(sa.select(sa.func.min(table.pulled_at)).where(table.cursor.is_not(None)))
 
 
+def zone_months(connection: sa.Connection, kind: str, view: layers.View) -> pd.DataFrame:
+    """Give the counts of one kind of zones, of every month and category: as counts.tally gives them."""
+    admit(view)
+    table = tables.zone_months.c
+    columns = [table[name] for name in ("zone_kind", "zone_id", "month", "category", "count")]
+    order = (table.month, *(table[name].collate("C") for name in ("zone_id", "category")))
+    return frames.fetch(connection, sa.select(*columns).where(table.zone_kind == kind).order_by(*order))
+
+
 def counts_before(connection: sa.Connection, kind: str, months: Sequence[str], view: layers.View) -> pd.DataFrame:
     """Give zone_id, month and count of the zones with counted incidents in some months."""
     admit(view)

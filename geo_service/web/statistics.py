@@ -6,6 +6,7 @@ no script: the Content-Security-Policy admits its own style and nothing else.
 
 import calendar
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Annotated, Literal
 from urllib.parse import urlencode
@@ -14,10 +15,10 @@ from zoneinfo import ZoneInfo
 import orjson
 from fastapi import APIRouter, Query, Request
 from fastapi import Path as PathParameter
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
-from geo_service.analysis import bulletin, jurisdictions, rules, statistics
+from geo_service.analysis import bulletin, early_warnings, intake, jurisdictions, rules, statistics
 from geo_service.errors import BadParameter
 from geo_service.prints import bulletin as printed
 from geo_service.prints import page, sheets
@@ -46,6 +47,10 @@ class OfTable(OfMonth):
     level: str = Field("", description="A row for each area of this level; without it for each class")
     area: str = Field("", description="Only places in the area of this code")
     against: Literal["year", "month"] = Field("year", description="Changes: against the year or the month before")
+    programme: str = Field("", description="Programme of rules/levels.toml that colours; without it the first one")
+    as_of: AwareDatetime | None = Field(
+        None, description="As known at this moment, such as 2024-06-02T08:00:00+08:00; without it as known now"
+    )
     f: Literal["", "json", "csv", "parquet", "html"] = Field("", description="Form; without it by the Accept header")
     language: Literal["", "zh", "en", "both"] = Field("", description="Language of a page")
 
@@ -112,7 +117,7 @@ class Statistics:
     def table(self, request: Request, name: str, query: TableQuery) -> Response:
         """One table, as JSON, CSV, Parquet or a page."""
         form, question = _form(request, query), query.question()
-        record, edition = self._record(request, query.kind, query.month)
+        record, edition = self._seen(request, query, *self._record(request, query.kind, query.month))
         rows = statistics.table(name, record, question)
         about = sheets.about(name, query.kind, record, question, edition)
         language = query.language or self._library.settings.language
@@ -167,6 +172,27 @@ class Statistics:
                 self._kept = {**dict(list(self._kept.items())[1 - _KEPT :]), key: record}
         return record, self._edition(revision.at, now)
 
+    def _seen(
+        self, request: Request, query: OfTable, record: statistics.Record, edition: sheets.Edition
+    ) -> tuple[statistics.Record, sheets.Edition]:
+        """Give a record as another programme colours it, or as it was known at a moment."""
+        city, view = self._library.rules, access.view_of(request.scope)
+        if query.programme:
+            city = city.of_programme(query.programme)
+        if not (query.programme or query.as_of) or record.places.empty or not record.months:
+            return record, edition
+        with news.snapshot(self._library.engine) as connection:
+            zones = {query.kind: self._library.zones(connection)[query.kind]}
+            if query.as_of is None:
+                levels = early_warnings.levels(reading.zone_months(connection, query.kind, view), city, zones)
+                return replace(record, levels=levels), replace(edition, rules=city)
+            wanted = reading.Wanted(record.months[0], record.months[-1], query.as_of)
+            levels = intake.levels_of(reading.incidents_in(connection, wanted, view), zones, city)
+        running = self._library.month(query.as_of)
+        months = tuple(month for month in record.months if month <= running)
+        record = replace(record, levels=levels, months=months, current=running)
+        return record, replace(edition, rules=city, as_of=query.as_of.astimezone(self._zone))
+
     def _edition(self, as_of: datetime, now: datetime) -> sheets.Edition:
         moments = as_of.astimezone(self._zone), now.astimezone(self._zone)
         return sheets.Edition(self._library.rules, self._library.texts, self._library.scheme, *moments)
@@ -183,7 +209,7 @@ def _form(request: Request, query: OfTable) -> str:
 
 def _address(name: str, query: OfTable, **changed: str) -> str:
     """Give the path of a table with the same question, some of it changed."""
-    said = {**query.model_dump(by_alias=True, exclude_defaults=True), **changed}
+    said = {**query.model_dump(mode="json", by_alias=True, exclude_defaults=True), **changed}
     return f"/statistics/{name}?{urlencode(said)}" if said else f"/statistics/{name}"
 
 

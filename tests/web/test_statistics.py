@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+from datetime import timedelta
 
 import httpx
 import pandas as pd
@@ -119,3 +120,22 @@ def test_the_bulletin_of_a_month_stands_in_one_page(client: httpx.Client):
     assert "March 2024" in page.text
     assert "<script" not in page.text
     assert "http://" not in page.text.replace('xmlns="http://www.w3.org/2000/svg"', "")
+
+
+def test_a_table_is_told_as_it_was_known_and_as_another_programme_colours_it(database: sa.Engine):
+    library = serving.without_tasks(serving.city(database))
+    before = library.now()
+    library.ahead.append(timedelta(hours=1))
+    serving.commit(library, f"m1 2024-03-05_23:30 D {serving.AT_A}")  # retyped: a has one less in March
+    with serving.serving(library) as asking:
+
+        def orange(**said: str) -> tuple[int, str]:
+            told = asking.get("/statistics/colours", params={"month": "2024-03", "months": "1", **said})
+            [row] = [one for one in told.raise_for_status().json()["rows"] if one["group"] == "all"]
+            return row["orange"], told.json()["about"]["rule_version"]
+
+        assert orange() == (0, "zero-incident-1")
+        assert orange(as_of=before.isoformat()) == (1, "zero-incident-1")
+        assert orange(programme="telecom_fraud") == (0, "telecom-fraud-1")
+        early = asking.get("/statistics/colours", params={"as_of": "2024-02-01T00:00:00+08:00"})
+        assert (early.status_code, asking.get("/statistics/colours?programme=x").status_code) == (400, 400)

@@ -1,5 +1,6 @@
 // What the pages of the queues share: their words in two languages, the staff id that signs, questions to this server.
-// A page has the elements #language, #signed-by and #problem, and learns its words before it speaks.
+// A page has the elements #language (disabled: it has no words yet), #signed-by and #problem, and learns its words before
+// it speaks.
 
 const KEPT = { language: "geo_service.language", signedBy: "geo_service.signed_by" };
 
@@ -98,6 +99,7 @@ export function speak(title, load) {
     keep("language", language);
     show();
   });
+  byId("language").disabled = false;
   const show = () => {
     document.documentElement.lang = language === "zh" ? "zh-CN" : "en-GB";
     document.title = say(title);
