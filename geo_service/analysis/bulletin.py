@@ -5,8 +5,9 @@ would have had if nothing but their own past spoke, and with the band that chanc
 Pages are made of it in prints/bulletin.py.
 """
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -41,6 +42,8 @@ class Chapter:
     hot        red and black places: name, class, area_name, count, level, expected, low, high, chance_red
     streaks    streak table by class
     control    control table by area of `station`, or of all places together
+    restated   counts of the year up to the month that became others after their month: name, month, count_before,
+               count_after, causes (codes apart by spaces); filled in by who knows the log (`restated`)
     history    month, count, low, high: the middle 95 % had the rate been that of the same month a year before
     """
 
@@ -58,6 +61,7 @@ class Chapter:
     history: pd.DataFrame
     levels: npt.NDArray[np.int8]
     zone_ids: "pd.Series[str]"
+    restated: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def chapter(kind: str, record: Record, month: str, rule: rules.Levels) -> Chapter:
@@ -87,6 +91,24 @@ def chapter(kind: str, record: Record, month: str, rule: rules.Levels) -> Chapte
         levels=_levels(record, span.month),
         zone_ids=record.places["zone_id"],
     )
+
+
+def restated_months(month: str) -> tuple[str, str]:
+    """Give the months whose restatements a bulletin tells: the year up to its own.
+
+    >>> restated_months("2024-05")
+    ('2023-06', '2024-05')
+    """
+    return str(pd.Period(month, freq="M") - 11), month
+
+
+def restated(told: Chapter, record: Record, log: pd.DataFrame) -> Chapter:
+    """Put the log of restatements (zone_kind, zone_id, month, count_before, count_after, why: JSON) into a chapter."""
+    names = dict(zip(record.places["zone_id"], record.places["name"], strict=True))
+    ours = log[(log["zone_kind"] == told.kind) & log["zone_id"].isin(list(names))]
+    causes = pd.Series([" ".join(sorted(json.loads(why))) for why in ours["why"]], index=ours.index, dtype="str")
+    shown = ours[["month", "count_before", "count_after"]].assign(name=ours["zone_id"].map(names), causes=causes)
+    return replace(told, restated=shown.iloc[::-1].reset_index(drop=True))  # the newest first
 
 
 def _first(record: Record, levels: Sequence[tuple[str, str]]) -> tuple[str, str] | None:

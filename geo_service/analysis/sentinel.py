@@ -74,7 +74,7 @@ def category_drift(calls: pd.DataFrame) -> pd.DataFrame:
         other = calls[f"other_{when}"].to_numpy(dtype=np.float64)
         total = other + calls[f"counted_{when}"].to_numpy(dtype=np.float64)
         share[when] = other / total
-        exposure[when] = total * (other.sum() / total.sum() or 1.0)
+        exposure[when] = total * (other.sum() / max(total.sum(), 1.0) or 1.0)
     counts = calls["other_now"].to_numpy(dtype=np.int64), calls["other_past"].to_numpy(dtype=np.int64)
     ratio, low, high = trends.rate_ratio(*counts, exposure["now"], exposure["past"])
     found = {"station": calls["station"], "share_past": share["past"], "share_now": share["now"], "ratio": ratio}
@@ -116,7 +116,8 @@ def recording_lags(calls: pd.DataFrame) -> pd.DataFrame:
                 "p": p,
             }
         )
-    return _with_q(pd.DataFrame(rows))
+    columns = ["station", "calls", "median_h", "p90_h", "changed_at", "before_h", "after_h", "ratio", "p"]
+    return _with_q(pd.DataFrame(rows, columns=columns))
 
 
 def retyping(stations: pd.DataFrame) -> pd.DataFrame:

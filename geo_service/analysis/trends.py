@@ -353,10 +353,10 @@ def funnel(observed: Numbers, exposure: Numbers) -> pd.DataFrame:
     3       9.5   1.26  0.65  2.21        0
     """
     observed, exposure = np.asarray(observed, dtype=np.float64), np.asarray(exposure, dtype=np.float64)
-    expected = exposure * observed.sum() / exposure.sum()
+    expected = exposure * (observed.sum() / (exposure.sum() or 1.0))
     apart = 2 * (np.sqrt(observed) - np.sqrt(expected))
-    ends = np.quantile(apart, [0.1, 0.9])
-    spread = np.sqrt(max(1.0, float(np.mean(np.clip(apart, *ends) ** 2))))
+    ends = np.quantile(apart, [0.1, 0.9]) if len(apart) else np.zeros(2)
+    spread = np.sqrt(max(1.0, float((np.clip(apart, ends[0], ends[1]) ** 2).sum()) / max(1, len(apart))))
     z = apart / spread
     low, high = poisson_interval(observed)
     found = {"observed": observed, "expected": expected}

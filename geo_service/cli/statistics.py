@@ -28,11 +28,15 @@ _FORMS = {".csv": "csv", ".parquet": "parquet", ".html": "html", ".json": "json"
 
 @dataclass(frozen=True)
 class City:
-    """What is known: a record and zones for each kind of place, and what every print says beside its numbers."""
+    """What is known: a record and zones for each kind of place, and what every print says beside its numbers.
+
+    `log` is that of restated months; None: files have none.
+    """
 
     records: Mapping[str, statistics.Record]
     zones: Mapping[str, Zones]
     edition: sheets.Edition
+    log: pd.DataFrame | None = None
 
 
 def print_table(arguments: Arguments, knobs: settings.Settings) -> None:
@@ -59,6 +63,8 @@ def print_bulletin(arguments: Arguments, knobs: settings.Settings) -> None:
             bulletin.chapter(kind, record, arguments.month, city.edition.rules.levels_at(record.month(arguments.month)))
             for kind, record in city.records.items()
         ]
+        if city.log is not None:
+            chapters = [bulletin.restated(told, city.records[told.kind], city.log) for told in chapters]
         page = printed.as_html(chapters, city.zones, city.edition, arguments.language or "both")
         _write(arguments.out, page.encode())
 
@@ -72,7 +78,7 @@ def _opened(arguments: Arguments, knobs: settings.Settings, kinds: Sequence[str]
     if arguments.zones or arguments.lineage:
         raise BadParameter("--zones and --lineage are about a digest run; give --from-digest DIR too")
     from geo_service import service
-    from geo_service.store import news, reading
+    from geo_service.store import history, news, reading
     from geo_service.store import statistics as stored
 
     with closing(service.open_service(knobs)) as parts, news.snapshot(parts.engine) as connection:
@@ -85,7 +91,8 @@ def _opened(arguments: Arguments, knobs: settings.Settings, kinds: Sequence[str]
         records = {kind: record for kind, record in records.items() if len(record.places)}
         zones = {kind: reading.zones(connection, kind, layers.EVERYTHING) for kind in records}
         as_of = reading.revision(connection).at.astimezone(zone)
-        yield City(records, zones, sheets.Edition(parts.rules, parts.texts, parts.scheme, as_of, now))
+        log = history.restatements(connection, bulletin.restated_months(arguments.month or current), layers.EVERYTHING)
+        yield City(records, zones, sheets.Edition(parts.rules, parts.texts, parts.scheme, as_of, now), log)
 
 
 def _from_digest(arguments: Arguments, knobs: settings.Settings, kinds: Sequence[str]) -> City:

@@ -93,7 +93,8 @@ class _Chapter:
     def html(self) -> str:
         """Give the chapter."""
         parts = [self._map(), self._shares(), self._change(), self._districts(), self._hot(), self._streaks()]
-        return joined([f'<section class="chapter">{self._kind()}', *parts, self._control(), "</section>"])
+        parts += [self._control(), self._restated()]
+        return joined([f'<section class="chapter">{self._kind()}', *parts, "</section>"])
 
     def _kind(self) -> str:
         return f'<h2 class="kind">{self._words.say(f"statistics.kind.{self._told.kind}")}</h2>'
@@ -243,6 +244,24 @@ class _Chapter:
         heads = [f"statistics.column.{name}" for name in ("months", "places", "share", "expected", "range")]
         note = f'<p class="note">{words.say("statistics.meaning.streaks")}</p>'
         return self._titled("bulletin.streaks", joined([note, self._table(heads, body)]))
+
+    def _restated(self) -> str:
+        """List the counts that became others after their month, and why; what never happened takes no room."""
+        words, rows = self._words, self._told.restated
+        if rows.empty:
+            return ""
+        body = [
+            [
+                safe(row["name"]),
+                safe(row["month"]),
+                _number(f"{row['count_before']} → {row['count_after']}"),
+                ", ".join(words.say(f"restated_why.{cause}") for cause in str(row["causes"]).split()),
+            ]
+            for row in sheets.each(rows.head(_MOST_HOT))
+        ]
+        note = f'<p class="note">{words.say("bulletin.restated_note", n=len(rows))}</p>'
+        columns = [f"bulletin.column.{name}" for name in ("place", "month", "restated", "why")]
+        return self._titled("bulletin.restated", joined([note, self._table(columns, body)]))
 
     def _control(self) -> str:
         """Name the areas above their limit, and draw the charts of those and of the nearest to it."""

@@ -24,7 +24,7 @@ from geo_service.prints import bulletin as printed
 from geo_service.prints import page, sheets
 from geo_service.prints import words as words_of
 from geo_service.service import Service
-from geo_service.store import news, reading
+from geo_service.store import history, news, reading
 from geo_service.store import statistics as stored
 from geo_service.web import access
 from geo_service.web.parameters import Nothing, OfMonth
@@ -153,6 +153,8 @@ class Statistics:
         chapters = [bulletin.chapter(kind, record, month, rule) for kind, (record, _) in found.items()]
         with news.snapshot(self._library.engine) as connection:
             zones = {kind: reading.zones(connection, kind, view) for kind in found}
+            log = history.restatements(connection, bulletin.restated_months(month), view)
+        chapters = [bulletin.restated(told, found[told.kind][0], log) for told in chapters]
         edition = next(iter(found.values()))[1]
         content = printed.as_html(chapters, zones, edition, query.language or "both").encode()
         marks = {"cache-control": "no-cache", **self._page_marks}

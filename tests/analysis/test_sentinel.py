@@ -141,3 +141,19 @@ def test_a_station_that_retypes_too_much_is_found_and_small_ones_are_not():
     assert found.loc[found["q"] < 0.05, "station"].tolist() == ["s03"]
     assert found["low"][3] > 1
     assert found["low"][4] < 1
+
+
+def test_no_calls_are_no_signs():
+    at = pd.Series(dtype="datetime64[us, UTC]")
+    none = pd.Series(dtype="int64")
+    names = ("counted_past", "other_past", "counted_now", "other_now", "counted", "retyped_out", "count")
+    empty = pd.DataFrame(
+        {"station": pd.Series(dtype="str"), "called_at": at, "recorded_at": at, **dict.fromkeys(names, none)}
+    )
+    found = [
+        sentinel.heaping(empty, [2, 4]),
+        sentinel.category_drift(empty),
+        sentinel.recording_lags(empty),
+        sentinel.retyping(empty),
+    ]
+    assert [(len(one), {"station", "p", "q"} <= set(one.columns)) for one in found] == [(0, True)] * 4

@@ -134,6 +134,11 @@ def test_a_table_is_told_as_it_was_known_and_as_another_programme_colours_it(dat
             [row] = [one for one in told.raise_for_status().json()["rows"] if one["group"] == "all"]
             return row["orange"], told.json()["about"]["rule_version"]
 
+        page = asking.get("/bulletin/2024-05", params={"language": "en"}).raise_for_status().text
+        assert "Months restated" in page
+        assert "2 → 1" in page
+        assert "typed anew" in page
+        assert "Months restated" not in asking.get("/bulletin/2024-02").text
         assert orange() == (0, "zero-incident-1")
         assert orange(as_of=before.isoformat()) == (1, "zero-incident-1")
         assert orange(programme="telecom_fraud") == (0, "telecom-fraud-1")
