@@ -3,6 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from geo_service.analysis import early_warnings, intake
 from tests.analysis.made import JINING, RULES, feed, rows, squares
@@ -59,6 +61,28 @@ def test_cells_wear_the_same_rule():
     got = found(lines)
     assert got.cell_levels[["resolution", "count", "level"]].values.tolist() == [[9, 4, 3]]
     assert got.cell_months.groupby("resolution")["count"].sum().to_dict() == {7: 4, 8: 4, 9: 4, 10: 4}
+
+
+CALL = st.tuples(st.integers(0, 11), st.integers(1, 28), st.sampled_from("RTD"))  # half a square east, day, code
+
+
+@given(st.lists(CALL, max_size=20), st.lists(CALL, min_size=1, max_size=8))
+def test_more_incidents_never_lower_a_level(some: list[tuple[int, int, str]], more: list[tuple[int, int, str]]):
+    special = replace(JINING, special={("units", ""): (2, 3, 5, 7), ("communities", "school"): (3, 4, 5, 6)})
+    places = squares("communities", "abcdef")
+    places = replace(places, classes=np.array(["school", ""] * 3, dtype=object))
+    known = intake.Known({"communities": places, "units": squares("units", "u")}, replace(RULES, levels=(special,)))
+
+    def levels(calls: list[tuple[int, int, str]]) -> dict[tuple[str, str], int]:
+        lines = [
+            f"{n} 2024-05-{day:02d}_10:00 {code} {east / 2 + 0.25} 0.5" for n, (east, day, code) in enumerate(calls)
+        ]
+        rows_of = rows("\n".join(lines)) if lines else rows("x 2024-05-01_10:00 D 0.5 0.5")
+        found = intake.digest(rows_of, feed(), known).levels
+        return dict(zip(zip(found["zone_kind"], found["zone_id"], strict=True), found["level"].tolist(), strict=True))
+
+    before, after = levels(some), levels(some + more)
+    assert all(after.get(place, 0) >= level for place, level in before.items())
 
 
 def test_a_class_of_places_has_its_own_levels_and_moments():
