@@ -206,10 +206,12 @@ def _demo_city(parts: Service, size: float) -> tuple[Feed, Source]:
         for name, table in live.prevention.items():
             where = Path(f"demo/{name}")
             jobs.load_prevention(parts, files.objects_of(table, where, "EPSG:4326"), where.name)
+    jobs.recount(parts)
     if f"{now.astimezone(ZoneInfo(feed.city_zone)):%Y-%m}" not in months:
         past = live.city.history
         _say(f"正在录入两年的接警单 taking in two years of call records ({len(past):,})")
         jobs.load_incidents(parts, feed, past.assign(_source="history", _row=range(1, len(past) + 1)))
+    jobs.pull_incidents(parts, feed, live)  # a demo that slept is stale, and has no colours until it has pulled
     return feed, live
 
 

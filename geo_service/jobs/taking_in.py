@@ -52,6 +52,9 @@ def recount(service: Service) -> bool:
         if reading.remark(connection, _RULES) == digest:
             return False
         stored = reading.known_incidents(connection, None, None)
+        if stored.empty:
+            writing.note(connection, _RULES, digest)
+            return False
         stored = incidents.dated(stored, service.rules, service.settings.time_zone)
         closed = history.closed(connection, service.month(now))
         found = intake.restate(intake.Known(service.zones(connection), service.rules, stored, closed=closed))
