@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from geo_service.maps import tiles
-from geo_service.maps.ground import FINEST, Ground, Objects, Rows, Sheet, digest_of
+from geo_service.maps.ground import EXACT, Ground, Objects, Rows, Sheet, digest_of
 from geo_service.maps.layers import LevelScheme
 from geo_service.maps.mvt import Column
 
@@ -43,7 +43,7 @@ class State:
 
     def version(self, tile: tiles.Tile) -> str:
         """Name what the state says of one tile: the digest of the last state that touched it."""
-        up = max(tile.z - FINEST, 0)
+        up = max(tile.z - EXACT, 0)
         return self.renamed.get((tile.z - up, tile.x >> up, tile.y >> up), self.since)
 
     @cached_property
@@ -153,7 +153,7 @@ def _tiles_of(ground: Ground, rows: Rows) -> list[TileKey] | None:
     """List the tiles of all zooms that may draw some places, their margins included; None: too many."""
     found: list[TileKey] = []
     sides = ground.sides[rows]
-    for z in range(FINEST + 1):
+    for z in range(EXACT + 1):
         reach = tiles.MARGIN + (0 if ground.is_drawn_one_by_one(z) else _WIDENED)
         spans = tiles.spans(sides, z, reach)
         if len(found) + np.prod(spans[:, 2:] - spans[:, :2] + 1, axis=1).sum() > _MOST_RENAMED:

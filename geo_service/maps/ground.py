@@ -7,7 +7,6 @@ give a cell the worst of its places: no red place vanishes because the map is zo
 """
 
 import hashlib
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,7 +21,8 @@ from geo_service.maps import geojson, mvt, tiles
 from geo_service.maps.layers import OBJECT_FIELDS
 from geo_service.maps.mvt import Column, Flat, Words
 
-FINEST = 14  # the last zoom with a sheet of its own; deeper tiles are put on their grid when asked for
+FINEST = 16  # the last zoom with a sheet of its own; deeper tiles are put on their grid when asked for
+EXACT = 14  # the first zoom whose lines are not simplified
 TILE_BYTES = 500_000  # what a tile may carry before compression, as estimated, or the zoom is drawn in groups
 MOST_TILE_BYTES = 2 * TILE_BYTES  # beyond it a tile leaves its smallest features out, and says how many
 
@@ -122,7 +122,6 @@ class Ground:
     digest: str
     _weights: dict[int, npt.NDArray[np.float64]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _sheets: dict[int, Sheet] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _making: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -159,9 +158,7 @@ class Ground:
         if z > FINEST:
             return self.places
         if z not in self._sheets:
-            with self._making:
-                if z not in self._sheets:
-                    self._sheets[z] = self._make(z)
+            self._sheets[z] = self._make(z)
         return self._sheets[z]
 
     @cached_property
@@ -199,10 +196,25 @@ class Ground:
         if not self._are_points and len(rows):
             box, sides = np.array(tile.box(tiles.MARGIN).bounds), sheet.boxes[rows]
             crossing = np.flatnonzero((sides[:, :2] < box[:2]).any(axis=1) | (sides[:, 2:] > box[2:]).any(axis=1))
-            whole = sheet.flat.shapes(rows[crossing])
-            pieces = Flat.of(self._cut(whole, rows[crossing], tile)) if len(crossing) else pieces
-            where[crossing] = -1 - np.arange(len(crossing))
+            if len(crossing):
+                pieces, number = self._pieces(sheet.flat, rows[crossing], tile)
+                where[crossing] = -1 - number
         return mvt.Drawing(sheet.fids[rows], rows, where, sheet.flat, pieces, _corner(tile)), dropped
+
+    def _pieces(self, flat: Flat, rows: Rows, tile: tiles.Tile) -> tuple[Flat, Rows]:
+        """Cut some shapes to a tile; give the pieces, and which of them is that of each row."""
+        west, north, east, south = (int(side) for side in tile.box(tiles.MARGIN).bounds)
+        pieces, doubtful = flat.cut(rows, (west, north, east, south))
+        number = np.arange(len(rows), dtype=np.int64)
+        for which, cut in (
+            (doubtful, lambda odd: self._cut(flat.shapes(odd), odd, tile)),
+            (~doubtful & (np.diff(pieces.features) == 0), lambda lost: tiles.nearest_step(self.metres[lost], tile)),
+        ):
+            odd = np.flatnonzero(which)
+            if len(odd):
+                number[odd] = len(pieces) + np.arange(len(odd))
+                pieces = pieces.followed(Flat.of(cut(rows[odd])))
+        return pieces, number
 
     def _deep(self, tile: tiles.Tile, rows: Rows) -> mvt.Drawing:
         shapes = tiles.on_grid(self.metres[rows], tile.z)
@@ -271,7 +283,7 @@ def pin(layer: str, objects: pd.DataFrame) -> Ground:
 
 def quad_cells(ground: Ground, z: int) -> Groups | None:
     """Group features by the cells of the quad tree where some tile of a zoom would be too heavy without."""
-    if not len(ground) or z > FINEST:
+    if not len(ground) or z > EXACT:
         return None
     cells = _cells(ground.middles, z + _CELLS_DEEPER)
     _, tile = np.unique(cells >> _CELLS_DEEPER, axis=0, return_inverse=True)
@@ -316,8 +328,8 @@ def digest_of(parts: Iterable[bytes]) -> str:
 
 
 def _simplified(metres: Objects, z: int) -> Objects:
-    """Simplify polygons together, border by border (shapely.coverage_simplify); FINEST and points stay as they are."""
-    if z >= FINEST or not len(metres) or shapely.get_type_id(metres[0]) == shapely.GeometryType.POINT:
+    """Simplify polygons together, border by border (shapely.coverage_simplify); points, and from EXACT on all, stay."""
+    if z >= EXACT or not len(metres) or shapely.get_type_id(metres[0]) == shapely.GeometryType.POINT:
         return metres
     simpler = shapely.coverage_simplify(metres, _TOLERANCE * tiles.step_m(z))
     return np.where(shapely.is_valid(simpler) & ~shapely.is_empty(simpler), simpler, metres)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from geo_service.maps import cut_kernels
 from geo_service.maps import mvt_kernels as kernels
 
 EXTENT = 4096  # steps along a tile's side, what every client assumes
@@ -127,6 +128,48 @@ class Flat:
             whole[row] = shapely.multipolygons(parts[of_feature == row])
         return whole
 
+    def cut(self, rows: Numbers, box: tuple[int, int, int, int]) -> tuple["Flat", "npt.NDArray[np.bool_]"]:
+        """Cut some polygons to a box (west, north, east, south), and tell which were too intricate: these are empty."""
+        corners, longest, polygons = self._room(rows)
+        room = cut_kernels.Cut(
+            np.empty((4 * corners + 16 * polygons, 2), dtype=np.int32),
+            np.empty(4 * corners + 16 * polygons, dtype=np.uint8),
+            np.empty(corners + polygons + 1, dtype=np.int64),
+            np.empty(corners + polygons + 1, dtype=np.int64),
+            np.empty(len(rows) + 1, dtype=np.int64),
+            np.empty(len(rows), dtype=np.bool_),
+        )
+        many = 3 * longest + 16
+        chains = (
+            np.empty((many, 2), dtype=np.int32),
+            np.empty(many, dtype=np.uint8),
+            np.empty(cut_kernels.FEW, dtype=np.int64),
+            np.empty(cut_kernels.FEW, dtype=np.int64),
+        )
+        corner, ring, part = cut_kernels.pieces(self.outlines, rows, box, room, chains)
+        return Flat(
+            room.corners[:corner], room.rings[: ring + 1], room.polygons[: part + 1], room.features, False
+        ), room.doubtful
+
+    def _room(self, rows: Numbers) -> tuple[int, int, int]:
+        """Count the corners of some polygons, the most that one has, and their parts and holes."""
+        first, end = self.polygons[self.features[rows]], self.polygons[self.features[rows + 1]]
+        corners = self.rings[end] - self.rings[first]
+        return int(corners.sum()), int(corners.max(initial=0)), int((end - first).sum())
+
+    def followed(self, by: "Flat") -> "Flat":
+        """Give these shapes and others after them."""
+        rings, polygons, features = (
+            np.concatenate([ours, theirs[1:] + ours[-1]])
+            for ours, theirs in ((self.rings, by.rings), (self.polygons, by.polygons), (self.features, by.features))
+        )
+        return Flat(np.concatenate([self.corners, by.corners]), rings, polygons, features, self.are_points)
+
+    @cached_property
+    def outlines(self) -> kernels.Outlines:
+        """The same as kernels take it."""
+        return kernels.Outlines(self.corners, self.rings, self.polygons, self.features)
+
 
 @dataclass(frozen=True)
 class Drawing:
@@ -193,8 +236,8 @@ def _written(drawing: Drawing, tags: Numbers, lasting: Words, worn: Words) -> by
         drawing.corner,
         drawing.fids,
         drawing.where,
-        _outlines(whole),
-        _outlines(pieces),
+        whole.outlines,
+        pieces.outlines,
         tags,
         seen,
         used,
@@ -208,10 +251,6 @@ def _corners(flat: Flat, rows: Numbers) -> Numbers:
     first, end = flat.features[rows], flat.features[rows + 1]
     rings = flat.polygons[end] - flat.polygons[first]
     return flat.rings[flat.polygons[end]] - flat.rings[flat.polygons[first]] + 2 * rings
-
-
-def _outlines(flat: Flat) -> kernels.Outlines:
-    return kernels.Outlines(flat.corners, flat.rings, flat.polygons, flat.features)
 
 
 def _spread(begins: Numbers, rows: Numbers) -> tuple[Numbers, Numbers]:
@@ -246,3 +285,4 @@ def warm_up() -> None:
         flat = Flat.of(np.array([shape], dtype=object))
         one = np.array([0], dtype=np.int64)
         layer("a", Drawing(one, one, one, flat, flat, (0, 0)), Words.of({"id": Column.of(["a"])}, 1))
+    flat.cut(one[:0], (0, 0, 1, 1))
