@@ -16,6 +16,7 @@ from geo_service.errors import StoreFailed
 from geo_service.maps import atlas as maps
 from geo_service.service import Service
 from geo_service.store import news
+from geo_service.web import chronicle
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class Desk:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._picture: drawing.Picture | None = None
-        self._next: asyncio.Future[None] | None = None
+        self.chronicle = chronicle.Chronicle()
 
     @property
     def picture(self) -> drawing.Picture:
@@ -63,18 +64,11 @@ class Desk:
         return {"age": str(int(self.age().total_seconds()))} if self.is_stale() else {}
 
     def put(self, picture: drawing.Picture) -> None:
-        """Lay a picture down; who waits for a change is woken when the atlas is another one."""
+        """Lay a picture down; the chronicle takes note when the atlas is another one."""
         changed = self._picture is None or picture.atlas is not self._picture.atlas
         self._picture = picture
-        if changed and self._next is not None:
-            waiting, self._next = self._next, None
-            waiting.set_result(None)
-
-    def change(self) -> "asyncio.Future[None]":
-        """Give what is done when the next atlas has been laid down; shared, so nobody may cancel it."""
-        if self._next is None:
-            self._next = asyncio.get_running_loop().create_future()
-        return self._next
+        if changed:
+            self.chronicle.note(picture.atlas)
 
 
 class Follower(threading.Thread):
