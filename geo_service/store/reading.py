@@ -106,15 +106,15 @@ def whole_incidents_in(connection: sa.Connection, wanted: Wanted, view: layers.V
     return frames.fetch(connection, _known_at(wanted, incident_rows.INCIDENT_COLUMNS))
 
 
-def stations(connection: sa.Connection, month: str) -> pd.DataFrame:
+def stations(connection: sa.Connection, month: str, as_of: datetime | None = None) -> pd.DataFrame:
     """Give of each police station the calls of a month, as the sources say, and how many of them have a position.
 
-    Columns station, calls, located, in order of the station.
+    With `as_of`, as known at that moment.  Columns station, calls, located, in order of the station.
     """
-    table = tables.incidents.c
-    located = sa.func.count().filter(table.position.is_not(None))
+    table = _known_at(Wanted(month, month, as_of), ("station", "position")).subquery().c
+    located = sa.func.count(table.position)
     question = sa.select(table.station, sa.func.count().label("calls"), located.label("located"))
-    ours = question.where(table.month == month, table.station != "").group_by(table.station).subquery()
+    ours = question.where(table.station != "").group_by(table.station).subquery()
     return frames.fetch(connection, sa.select(*ours.c).order_by(ours.c.station.collate("C")))
 
 
@@ -172,14 +172,15 @@ def alerts(connection: sa.Connection, month: str, view: layers.View) -> pd.DataF
     return frames.fetch(connection, sa.select(*columns).where(table.month == month).order_by(*order))
 
 
-def revision(connection: sa.Connection) -> Revision:
-    """Tell how far the store has come."""
+def revision(connection: sa.Connection, as_of: datetime | None = None) -> Revision:
+    """Tell how far the store has come, or had at a moment."""
     table = tables.revisions.c
+    then = sa.true() if as_of is None else table.at <= as_of
     of_zones, of_objects = (
-        sa.func.coalesce(sa.select(sa.func.max(table.seq)).where(table.what == what).scalar_subquery(), 0)
+        sa.func.coalesce(sa.select(sa.func.max(table.seq)).where(table.what == what, then).scalar_subquery(), 0)
         for what in ("zones", "objects")
     )
-    newest = sa.select(table.seq, of_zones, of_objects, table.at).order_by(table.seq.desc()).limit(1)
+    newest = sa.select(table.seq, of_zones, of_objects, table.at).where(then).order_by(table.seq.desc()).limit(1)
     row = connection.execute(newest).one_or_none()
     return Revision(*row) if row else Revision(0, 0, 0, _NEVER)
 
@@ -200,6 +201,13 @@ def months(connection: sa.Connection) -> list[str]:
     later = sa.select(sa.func.min(month)).where(month > hops.c.month).scalar_subquery()
     hops = hops.union_all(sa.select(later).where(hops.c.month.is_not(None)))
     return list(connection.scalars(sa.select(hops.c.month).where(hops.c.month.is_not(None))))
+
+
+def months_known(connection: sa.Connection, as_of: datetime) -> tuple[str, str] | None:
+    """Give the first and the last month that had incidents as known at a moment; None when none had."""
+    month = _known_at(Wanted("", "9999-12", as_of), ("month",)).subquery().c.month
+    first, last = connection.execute(sa.select(sa.func.min(month), sa.func.max(month))).one()
+    return (first, last) if first is not None else None
 
 
 def cursor(connection: sa.Connection, feed: str) -> str | None:

@@ -1,17 +1,19 @@
 """Parameters: what a query may hold, said once for the parser, the error and the OpenAPI page."""
 
 import math
-from typing import Annotated, TypeVar
+import re
+from typing import Annotated, Self, TypeVar
 from urllib.parse import parse_qsl
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from geo_service.maps.atlas import Box
 from geo_service.web import problems
 
 MOST = 10_000  # places in one page, and the default: a client that does not follow `next` must not lose any unseen
 
+INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+ -]\d\d:\d\d)")  # a plus unescaped is a space
 MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
 
 
@@ -25,6 +27,32 @@ class OfMonth(Nothing):
     """A query about one month."""
 
     month: str = Field("", pattern=MONTH, description="Calendar month, YYYY-MM; without it the current one in the city")
+
+
+class OfMoment(OfMonth):
+    """A query about one month, named or holding an instant, and as it was known at a moment."""
+
+    datetime: str = Field(
+        "",
+        description="Instant (RFC 3339), date, YYYY-MM, or an interval a/b, ../b, a/.. of them: "
+        "the last month on record in it; instead of month",
+    )
+    as_of: AwareDatetime | None = Field(
+        None, alias="as-of", description="As known at this moment, such as 2024-06-02T08:00:00+08:00; without it as now"
+    )
+
+    @field_validator("as_of", mode="before")
+    @classmethod
+    def _is_an_instant(cls, as_of: object) -> object:
+        if isinstance(as_of, str) and not INSTANT.fullmatch(as_of):
+            raise ValueError("expected an RFC 3339 instant with its zone, such as 2024-06-02T08:00:00+08:00")
+        return as_of.replace(" ", "+") if isinstance(as_of, str) else as_of
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.month and self.datetime:
+            raise ValueError("month and datetime both say which month; give one of them")
+        return self
 
 
 class Items(OfMonth):
@@ -52,6 +80,7 @@ class Items(OfMonth):
 Q = TypeVar("Q", bound=Nothing)
 NothingQuery = Annotated[Nothing, Query()]
 MonthQuery = Annotated[OfMonth, Query()]
+MomentQuery = Annotated[OfMoment, Query()]
 ItemsQuery = Annotated[Items, Query()]
 
 

@@ -1,9 +1,10 @@
 """The picture follows the store: commits arrive, an outage leaves the last picture standing, and it heals by itself."""
 
 import asyncio
-import json
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from time import monotonic, sleep
+from typing import Any
 
 import httpx
 import mapbox_vector_tile
@@ -11,10 +12,11 @@ import pytest
 import shapely
 import sqlalchemy as sa
 
-from geo_service import jobs
-from geo_service.maps import colours
-from geo_service.store import reading
-from geo_service.web import live
+from geo_service import drawing, jobs
+from geo_service.maps import colours, layers
+from geo_service.store import reading, tables, writing
+from geo_service.web import following, live
+from tests.web import listening
 from tests.web.serving import (
     AT_A,
     AT_D,
@@ -57,15 +59,33 @@ def outage(server: sa.Engine, database: sa.Engine) -> Outage:
     return Outage(server, database)
 
 
-def events(answer: httpx.Response) -> Iterator[dict[str, object]]:
-    """Read a stream's events, comments passed over."""
-    name = ""
-    for line in answer.iter_lines():
-        if line.startswith("event: "):
-            name = line.removeprefix("event: ")
-        elif line.startswith("data: "):
-            assert name == "revision"
-            yield json.loads(line.removeprefix("data: "))
+class Heard(following.Desk):
+    """A desk that hands out each new picture it is given."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        super().__init__(now)
+        self.pictures: asyncio.Queue[drawing.Picture] = asyncio.Queue()
+
+    def put(self, picture: drawing.Picture) -> None:
+        is_new = not self.is_drawn() or picture.atlas is not self.atlas
+        super().put(picture)
+        if is_new:
+            self.pictures.put_nowait(picture)
+
+
+def events(answer: httpx.Response, kind: str = "revision") -> Iterator[dict[str, Any]]:
+    """Read what a stream's events of a kind say."""
+    return (heard.data for heard in listening.events(answer.iter_lines()) if heard.kind == kind)
+
+
+def revision(client: httpx.Client) -> dict[str, object]:
+    """What an event tells of the picture that is served, save its edition."""
+    told = ready(client)
+    return {"seq": told["revision"], "month": told["month"]}
+
+
+def seen(told: dict[str, Any]) -> dict[str, object]:
+    return {name: value for name, value in told.items() if name != "edition"}
 
 
 def ready(client: httpx.Client) -> dict[str, object]:
@@ -77,7 +97,7 @@ def test_a_commit_reaches_stream_and_tile(library: InJune):
         assert stream.headers["content-type"] == "text/event-stream"
         heard = events(stream)
         first = next(heard)
-        assert first == {"seq": ready(client)["revision"], "month": "2024-06"}
+        assert seen(first) == revision(client)
         before = client.get(tile())
         for number, level in ((2, 2), (3, 2), (4, 3), (5, 3), (6, 4)):
             commit(library, f"n{number} 2024-06-10_10:00 R {AT_A}")
@@ -85,7 +105,7 @@ def test_a_commit_reaches_stream_and_tile(library: InJune):
             after = client.get(tile(), headers={"if-none-match": before.headers["etag"]})
             assert after.status_code == 200
             assert worn(after)["a"] == (number, level)
-            assert told == {"seq": ready(client)["revision"], "month": "2024-06"}
+            assert seen(told) == revision(client)
         drawn = mapbox_vector_tile.decode(client.get(tile(form="mvt")).content)["warnings"]["features"]
         assert [one["properties"]["level"] for one in drawn] == [4, 0, 0, 1]
 
@@ -102,23 +122,20 @@ def test_a_commit_to_another_month_leaves_this_one_as_it_is(library: InJune):
 
 
 def test_a_recording_wakes_the_follower_long_before_it_would_look(library: InJune, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(live, "LOOK_EVERY_S", 60.0)
+    monkeypatch.setattr(following, "LOOK_EVERY_S", 60.0)
 
     async def run() -> tuple[int, int]:
-        desk = live.Desk(library.now)
-        follower = live.Follower(library, desk, asyncio.get_running_loop())
+        desk = Heard(library.now)
+        follower = following.Follower(library, desk, asyncio.get_running_loop())
         follower.start()
-        await asyncio.to_thread(follower.first.wait)
-        await asyncio.sleep(0)
-        before = desk.atlas.seq
-        changed = desk.change()
+        before = await desk.pictures.get()
         await asyncio.to_thread(commit, library, f"n1 2024-06-10_10:00 R {AT_A}")
-        await asyncio.wait_for(changed, 30)
+        after = await asyncio.wait_for(desk.pictures.get(), 30)
         leaving = asyncio.create_task(asyncio.to_thread(follower.leave))
         await asyncio.sleep(0.05)
         await asyncio.to_thread(commit, library, f"n2 2024-06-10_10:00 R {AT_A}")
         await asyncio.wait_for(leaving, 30)
-        return before, desk.atlas.seq
+        return before.atlas.seq, after.atlas.seq
 
     before, after = asyncio.run(run())
     assert after > before
@@ -132,24 +149,23 @@ def test_a_picture_renewed_step_by_step_equals_one_drawn_afresh(library: InJune)
         f"j1 2024-06-01_00:10 D {AT_A}",  # is typed anew, and colours no longer
         f"m1 2024-03-05_23:30 R {AT_D}\nm2 2024-03-06_08:00 T {AT_D}",  # move to another place
     ]
-    stepwise, afresh = live.Desk(library.now), live.Desk(library.now)
 
-    async def run() -> None:
-        follower = live.Follower(library, stepwise, asyncio.get_running_loop())
+    async def run() -> tuple[drawing.Picture, drawing.Picture]:
+        stepwise, afresh = Heard(library.now), Heard(library.now)
+        follower = following.Follower(library, stepwise, asyncio.get_running_loop())
         follower.start()
-        await stepwise.change()
+        last = await stepwise.pictures.get()
         for step in steps:
-            changed = stepwise.change()
             await asyncio.to_thread(commit, library, step)
-            await changed
-        other = live.Follower(library, afresh, asyncio.get_running_loop())
+            last = await stepwise.pictures.get()
+        other = following.Follower(library, afresh, asyncio.get_running_loop())
         other.start()
-        await afresh.change()
+        drawn = await afresh.pictures.get()
         await asyncio.to_thread(follower.leave)
         await asyncio.to_thread(other.leave)
+        return last, drawn
 
-    asyncio.run(asyncio.wait_for(run(), 60))
-    one, other = stepwise.atlas, afresh.atlas
+    one, other = (picture.atlas for picture in asyncio.run(asyncio.wait_for(run(), 60)))
     assert (one.seq, one.months) == (other.seq, other.months)
     assert one.months == ("2024-02", "2024-03", "2024-06")
     assert {key: state.digest for key, state in one.states.items()} == {
@@ -163,7 +179,7 @@ def test_the_same_rows_again_are_no_change(library: InJune):
         first = next(heard)
         commit(library, f"j1 2024-06-01_00:10 T {AT_A}")
         commit(library, f"n1 2024-06-10_10:00 R {AT_A}")
-        assert next(heard)["seq"] == int(str(first["seq"])) + 1
+        assert next(heard)["seq"] == first["seq"] + 1
         assert worn(client.get(tile()))["a"] == (2, 2)
 
 
@@ -234,7 +250,7 @@ def test_a_new_month_begins_at_midnight_in_the_city_and_is_told(library: InJune)
 def test_a_server_without_a_database_starts_and_gets_its_picture_later(
     library: InJune, outage: Outage, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(live, "FIRST_PICTURE_S", 0.2)
+    monkeypatch.setattr(following, "FIRST_PICTURE_S", 0.2)
     outage.begin()
     with serving(library) as client:
         for path in (tile(), "/tiles/warnings.json", "/collections", "/live", "/map/config.json"):
@@ -310,18 +326,16 @@ def test_a_picture_never_mixes_two_revisions(library: InJune, monkeypatch: pytes
     def interrupted(connection: sa.Connection, kind: str, month: str, view: object) -> object:
         if next(late, False):
             commit(library, f"n1 2024-06-10_10:00 R {AT_A}\nn2 2024-03-10_10:00 R {AT_A}")
-        return ask(connection, kind, month, live.EVERYTHING)
+        return ask(connection, kind, month, layers.EVERYTHING)
 
-    seen: list[live.Picture] = []
+    seen: list[drawing.Picture] = []
 
     async def run() -> None:
-        desk = live.Desk(library.now)
-        follower = live.Follower(library, desk, asyncio.get_running_loop())
+        desk = Heard(library.now)
+        follower = following.Follower(library, desk, asyncio.get_running_loop())
         monkeypatch.setattr(reading, "zone_levels", interrupted)
         follower.start()
-        for _ in range(2):
-            await desk.change()
-            seen.append(desk.picture)
+        seen.extend([await desk.pictures.get(), await desk.pictures.get()])
         await asyncio.to_thread(follower.leave)
 
     asyncio.run(asyncio.wait_for(run(), 30))
@@ -334,3 +348,73 @@ def test_a_picture_never_mixes_two_revisions(library: InJune, monkeypatch: pytes
         for picture in seen
     }
     assert list(counts.values()) == [[2, 1], [3, 2]]
+
+
+def test_the_stream_tells_the_classes_that_are_others_now(library: InJune):
+    with serving(library) as client, client.stream("GET", "/live?layers=warnings,unit_warnings") as stream:
+        heard = listening.events(stream.iter_lines())
+        assert next(heard).kind == "revision"
+        fid = client.get("/collections/warnings/items/a").json()["id"]
+        commit(library, f"n1 2024-06-10_10:00 R {AT_A}\nn2 2024-03-10_10:00 R {AT_D}")
+        delta, told = next(heard), next(heard)
+        assert (delta.kind, told.kind, delta.name) == ("delta", "revision", told.name)
+        assert delta.data == {
+            "since": told.data["seq"] - 1,
+            "seq": told.data["seq"],
+            "month": "2024-06",
+            "layers": {"warnings": [[fid, 2]]},
+            "months": ["2024-03"],
+            "geometry": {},
+        }
+        name = f"{told.data['seq']}-{told.data['edition']}"
+        assert told.name == name
+
+
+def test_who_was_away_hears_what_it_missed(library: InJune):
+    with serving(library) as client:
+        with client.stream("GET", "/live") as stream:
+            name = next(listening.events(stream.iter_lines())).name
+        for number, place in enumerate((AT_A, AT_D)):
+            seq = ready(client)["revision"]
+            commit(library, f"n{number} 2024-06-10_10:00 R {place}")
+            wait_until(lambda seq=seq: ready(client)["revision"] != seq)
+            sleep(following.chronicle.COALESCE_S)
+        for asks, kinds in (
+            ({"headers": {"last-event-id": name}}, ["delta", "delta", "revision"]),
+            ({"params": {"since": name}}, ["delta", "delta", "revision"]),
+            ({"params": {"since": name}, "headers": {"last-event-id": "3-nonsense"}}, ["resync", "revision"]),
+        ):
+            with client.stream("GET", "/live", **asks) as stream:
+                heard = listening.events(stream.iter_lines())
+                assert [next(heard).kind for _ in kinds] == kinds
+
+
+@pytest.mark.parametrize("query", ["layers=warnings,rivers", "layers=,", "mouth=1"])
+def test_a_stream_of_layers_that_do_not_exist_is_refused(client: httpx.Client, query: str):
+    answer = client.get(f"/live?{query}")
+    assert answer.status_code == answer.json()["status"] == 400
+
+
+def test_input_that_grows_stale_is_heard_though_no_revision_came(library: InJune):
+    with library.engine.begin() as connection:
+        connection.execute(sa.update(tables.feeds).values(cursor="1", pulled_at=library.now()))
+    with serving(library) as client, client.stream("GET", "/live") as stream:
+        heard = listening.events(stream.iter_lines())
+        first = next(heard)
+        library.ahead.append(timedelta(minutes=31))
+        delta, told = next(heard), next(heard)
+        assert (told.data["seq"], told.data["edition"] != first.data["edition"]) == (first.data["seq"], True)
+        assert {level for _, level in delta.data["layers"]["warnings"]} == {14}
+        assert len(delta.data["layers"]["warnings"]) == 4
+
+
+def test_a_commit_whose_notice_is_lost_arrives_all_the_same(library: InJune, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(writing, "CHANNEL", "nobody_listens_there")
+    with serving(library) as client, client.stream("GET", "/live") as stream:
+        heard = listening.events(stream.iter_lines())
+        next(heard)
+        began = monotonic()
+        commit(library, f"n1 2024-06-10_10:00 R {AT_A}")
+        committed = monotonic()
+        assert [next(heard).kind for _ in range(2)] == ["delta", "revision"]
+        assert monotonic() - committed < 2.5, committed - began
