@@ -158,11 +158,13 @@ class Layer:
 class Marks:
     """The looks of what wears no level: places drawn in one colour, and points by the kind of object.
 
-    `kinds` maps a kind to its colour; `other` is that of kinds not named.
+    `kinds` maps a kind to its colour; `other` is that of kinds not named and of features that stand for several
+    objects, and `other_text` says so.
     """
 
     plain: str
     other: str
+    other_text: Texts
     kinds: Mapping[str, str]
 
     def of_kind(self, kind: str) -> str:
@@ -276,10 +278,11 @@ def _level(entry: Table, code: int | None, key: str, file: Written) -> Level:
 
 def parse_marks(table: Table, file: Written) -> Marks:
     """Check the looks of what wears no level (layers/styles/marks.toml).  Raises BadRule, with the line."""
-    _refuse_unknown(table, {"plain", "other", "kinds"}, file, "", "the file of marks")
+    _refuse_unknown(table, {"plain", "other", "other_text", "kinds"}, file, "", "the file of marks")
     kinds = _table(table, "kinds", file)
     colours = {kind: _colour(kinds, kind, file, "kinds") for kind in kinds}
-    return Marks(_colour(table, "plain", file), _colour(table, "other", file), colours)
+    other_text = _texts(table, "other_text", file)
+    return Marks(_colour(table, "plain", file), _colour(table, "other", file), other_text, colours)
 
 
 def _colour(table: Table, key: str, file: Written, above: str = "") -> str:

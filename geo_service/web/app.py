@@ -37,6 +37,7 @@ from geo_service.web import (
     queue_page,
     queues,
     statistics,
+    styles,
     tasks,
     tasks_page,
     tiles,
@@ -75,6 +76,7 @@ def create_app(library: Service, page: Path = map_page.DIST) -> ASGIApp:
     app.add_middleware(GZipMiddleware, minimum_size=1000, exclude_content_types=streamed)
     app.include_router(why.routes(library, desk))
     app.include_router(features.routes(library, desk))
+    app.include_router(styles.routes(library, desk))
     app.include_router(geocoding.routes(library))
     app.include_router(queue_page.routes(library))
     app.include_router(queues.routes(library, desk))
@@ -89,7 +91,7 @@ def create_app(library: Service, page: Path = map_page.DIST) -> ASGIApp:
     app.include_router(triage.routes(library))
     app.include_router(triage_page.routes(library))
     app.include_router(map_page.routes(library, desk, page))
-    _add_health(app, desk)
+    _add_health(app, library, desk)
     api_page.add(app)
     return Doorway(app, tiles.TileDoor(desk, library.settings.language), desk)
 
@@ -109,7 +111,7 @@ def _following(library: Service, desk: live.Desk) -> Callable[[FastAPI], Abstrac
     return lifespan
 
 
-def _add_health(app: FastAPI, desk: live.Desk) -> None:
+def _add_health(app: FastAPI, library: Service, desk: live.Desk) -> None:
     @app.get("/health/live", tags=["health"])
     async def alive(_: NothingQuery) -> Response:
         """The process answers."""
@@ -128,6 +130,7 @@ def _add_health(app: FastAPI, desk: live.Desk) -> None:
             "revision": desk.atlas.seq,
             "picture_age_s": round(desk.age().total_seconds(), 1),
             "month": desk.atlas.month,
+            "layers_refused": library.watch.catalogue.refused,
         }
         return Response(orjson.dumps(told), 503 if stale else 200, _UNKEPT, "application/json")
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from geo_service.maps import geojson
 from geo_service.maps.atlas import Atlas
 from geo_service.service import Service
-from geo_service.web import access, live
+from geo_service.web import access, live, styles
 from geo_service.web.parameters import Items, ItemsQuery, MonthQuery, NothingQuery, boxes
 from geo_service.web.tiles import is_known, origin
 
@@ -99,6 +99,7 @@ class Places:
                 _link(here, "self", layer.title[language]),
                 _link(f"{here}/items", "items", "its places", GEOJSON),
                 _link(f"{at}/tiles/{name}.json", "related", "TileJSON of its vector tiles"),
+                *styles.links(at, name),
             ],
         }
 
