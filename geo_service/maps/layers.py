@@ -17,7 +17,9 @@ from geo_service.maps.written import Written
 
 LANGUAGES = ("zh", "en")
 ZONE_KINDS = ("communities", "units", "patrol_zones")
+CELLS = "cells"  # H3 cells that have had incidents, where zones could stand
 ZONE_FIELDS = ("id", "name", "class")
+CELL_FIELDS = ("id",)
 LEVEL_FIELDS = ("month", "count", "level", "level_name", "colour", "withheld")
 OBJECT_FIELDS = ("id", "name", "kind", "grade", "valid_from", "regrade_on", "community_id", "unit_id")
 PATTERNS = ("", "diagonal", "cross", "dots")
@@ -112,10 +114,10 @@ def spans(thresholds: Sequence[int]) -> list[tuple[int, int | None]]:
 class Layer:
     """One thing map clients may ask for.
 
-    `zones` is the kind of the places it draws, `wears_levels` whether they carry the count and colour of a month; a
-    layer of points has no zones but the kinds of `objects` it pins.  `fields` maps each property to a sentence with its
-    unit, in the order they are served; `grouped` does so for what is said besides of features that stand for many
-    places (low zooms).  `role` may see it: everybody, or one of rules/roles.toml.
+    `zones` is the kind of the places it draws (one of ZONE_KINDS, or CELLS), `wears_levels` whether they carry the
+    count and colour of a month; a layer of points has no zones but the kinds of `objects` it pins.  `fields` maps each
+    property to a sentence with its unit, in the order they are served; `grouped` does so for what is said besides of
+    features that stand for many places (low zooms).  `role` may see it: everybody, or one of rules/roles.toml.
     """
 
     id: str
@@ -135,6 +137,11 @@ class Layer:
     def ground(self) -> str:
         """Name what lies under the layer: zones are shared by layers, points are a layer's own."""
         return self.zones or self.id
+
+    @property
+    def is_of_zones(self) -> bool:
+        """Say whether its features are places with a name, boundaries and people who answer for them."""
+        return self.zones in ZONE_KINDS
 
     @property
     def tile_fields(self) -> dict[str, str]:
@@ -187,7 +194,8 @@ def parse(table: Table, file: Written, grouped: Mapping[str, str] | None = None)
     minzoom, maxzoom = _zoom(table, "minzoom", 0, file), _zoom(table, "maxzoom", 14, file)
     if minzoom > maxzoom:
         raise BadRule(f"{file.at('minzoom')}: minzoom {minzoom} lies above maxzoom {maxzoom}")
-    wanted = OBJECT_FIELDS if objects else (*ZONE_FIELDS, *(LEVEL_FIELDS if wears_levels else ()))
+    drawn = OBJECT_FIELDS if objects else CELL_FIELDS if zones == CELLS else ZONE_FIELDS
+    wanted = (*drawn, *(LEVEL_FIELDS if wears_levels else ()))
     return Layer(
         id=_name(table, "id", file),
         title=_texts(table, "title", file),
@@ -221,8 +229,8 @@ def _source(source: Table, file: Written) -> tuple[str, bool, tuple[str, ...]]:
             raise BadRule(f"{where}: source.objects must be a list of kinds and stand alone, came {dict(source)!r}")
         return "", False, tuple(cast(list[str], kinds))
     zones, wears_levels = source.get("zones"), source.get("levels", False)
-    if zones not in ZONE_KINDS:
-        raise BadRule(f"{where}: source.zones must be one of {', '.join(ZONE_KINDS)}, came {zones!r}")
+    if zones not in (*ZONE_KINDS, CELLS):
+        raise BadRule(f"{where}: source.zones must be one of {', '.join((*ZONE_KINDS, CELLS))}, came {zones!r}")
     if not isinstance(wears_levels, bool):
         raise BadRule(f"{where}: source.levels must be true or false, came {wears_levels!r}")
     return cast(str, zones), wears_levels, ()

@@ -29,6 +29,7 @@ def test_the_layers_that_come_with_the_program():
         "warnings": ("communities", True),
         "unit_warnings": ("units", True),
         "patrol_zone_warnings": ("patrol_zones", True),
+        "incident_cells": ("cells", True),
         "prevention": ("", False),
         "venues": ("", False),
     }
@@ -83,7 +84,7 @@ def setting(path: str, value: object) -> Callable[[Table], None]:
         (setting("sql", "select 1"), "unknown key sql"),
         (
             setting("source.zones", "cameras"),
-            "source.zones must be one of communities, units, patrol_zones, came 'cameras'",
+            "source.zones must be one of communities, units, patrol_zones, cells, came 'cameras'",
         ),
         (setting("source.levels", 1), "source.levels must be true or false"),
         (setting("source.query", "…"), "unknown key query"),
