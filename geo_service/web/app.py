@@ -25,8 +25,10 @@ from geo_service.service import Service
 from geo_service.web import (
     api_page,
     auditors,
-    features,
+    catalogue,
+    cells,
     geocoding,
+    items,
     jurisdictions,
     live,
     map_page,
@@ -41,6 +43,7 @@ from geo_service.web import (
     tasks,
     tasks_page,
     tiles,
+    tilesets,
     triage,
     triage_page,
     why,
@@ -50,7 +53,7 @@ from geo_service.web.parameters import NothingQuery
 _METHODS = ("GET", "HEAD", "OPTIONS")
 _CORS = {
     "access-control-allow-origin": "*",
-    "access-control-expose-headers": "ETag, Age, Link, Retry-After",
+    "access-control-expose-headers": "ETag, Age, Link, Content-Crs, Retry-After",
 }
 _CORS_PAIRS = [(name.encode(), value.encode()) for name, value in _CORS.items()]
 _PREFLIGHT = {
@@ -75,8 +78,11 @@ def create_app(library: Service, page: Path = map_page.DIST) -> ASGIApp:
     streamed = (*DEFAULT_EXCLUDED_CONTENT_TYPES, geocoding.NDJSON)  # a compressor would hold lines back
     app.add_middleware(GZipMiddleware, minimum_size=1000, exclude_content_types=streamed)
     app.include_router(why.routes(library, desk))
-    app.include_router(features.routes(library, desk))
+    app.include_router(catalogue.routes(library, desk))
+    app.include_router(tilesets.routes(library, desk))
+    app.include_router(items.routes(library, desk))
     app.include_router(styles.routes(library, desk))
+    app.include_router(cells.routes(library, desk))
     app.include_router(geocoding.routes(library))
     app.include_router(queue_page.routes(library))
     app.include_router(queues.routes(library, desk))

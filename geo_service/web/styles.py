@@ -19,6 +19,7 @@ from geo_service.errors import BadParameter, BadRule, NotFound
 from geo_service.maps import desktop_styles, legends, styles
 from geo_service.service import Service
 from geo_service.web import access, live, pictures
+from geo_service.web.links import Link, link
 from geo_service.web.parameters import NothingQuery, OfMonth
 from geo_service.web.tiles import is_known, origin
 
@@ -56,15 +57,12 @@ def routes(library: Service, desk: live.Desk) -> APIRouter:
     return Looks(library, desk).router()
 
 
-def links(at: str, layer: str) -> list[dict[str, str]]:
+def links(at: str, layer: str) -> list[Link]:
     """Link to every form of a layer's style, and to its legends."""
-    title = {"rel": "stylesheet", "title": f"how {layer} looks"}
-    found = [{"href": f"{at}/styles/{layer}.json", "type": MAPLIBRE, **title}]
+    found = [link(f"{at}/styles/{layer}.json", "stylesheet", f"how {layer} looks", MAPLIBRE)]
     for room, forms in FORMS.items():
-        told = title if room == "styles" else {"rel": "related", "title": f"legend of {layer}"}
-        found += [
-            {"href": f"{at}/{room}/{layer}.{name}", "type": form.media_type, **told} for name, form in forms.items()
-        ]
+        rel, title = ("stylesheet", f"how {layer} looks") if room == "styles" else ("related", f"legend of {layer}")
+        found += [link(f"{at}/{room}/{layer}.{name}", rel, title, form.media_type) for name, form in forms.items()]
     return found
 
 
