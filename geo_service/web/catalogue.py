@@ -13,7 +13,7 @@ from geo_service.maps import queryables
 from geo_service.maps.atlas import Atlas
 from geo_service.maps.layers import Layer
 from geo_service.service import Service
-from geo_service.web import access, live, styles
+from geo_service.web import access, following, styles
 from geo_service.web.links import GEOJSON, OGC, SCHEMA, answer, header, link
 from geo_service.web.parameters import NothingQuery, PageQuery
 from geo_service.web.tiles import origin
@@ -53,7 +53,7 @@ CONFORMS_TO = (
 )
 
 
-def routes(library: Service, desk: live.Desk) -> APIRouter:
+def routes(library: Service, desk: following.Desk) -> APIRouter:
     """Make the routes that tell of a desk's picture."""
     catalogue = Catalogue(library, desk)
     router = APIRouter(tags=["catalogue"])
@@ -72,7 +72,7 @@ def routes(library: Service, desk: live.Desk) -> APIRouter:
 class Catalogue:
     """The questions about layers."""
 
-    def __init__(self, library: Service, desk: live.Desk) -> None:
+    def __init__(self, library: Service, desk: following.Desk) -> None:
         self._library = library
         self._desk = desk
         self._language = library.settings.language

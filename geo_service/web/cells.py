@@ -12,12 +12,12 @@ from geo_service.geography import grid
 from geo_service.maps import colours
 from geo_service.maps.layers import CELLS
 from geo_service.service import Service
-from geo_service.web import access, live
+from geo_service.web import access, following
 from geo_service.web.parameters import MonthQuery
 from geo_service.web.tiles import is_known
 
 
-def routes(library: Service, desk: live.Desk) -> APIRouter:
+def routes(library: Service, desk: following.Desk) -> APIRouter:
     """Make the route that tells the cells of a desk's picture."""
     router = APIRouter(tags=["places"])
     resolution_now = library.rules.levels_at

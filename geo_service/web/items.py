@@ -19,7 +19,7 @@ from geo_service.maps import cql2, geojson, queryables, selections
 from geo_service.maps.atlas import Atlas
 from geo_service.maps.layers import Layer, View
 from geo_service.service import Service
-from geo_service.web import access, live, paging
+from geo_service.web import access, following, paging
 from geo_service.web.links import GEOJSON, OGC, SCHEMA, header, link
 from geo_service.web.parameters import Items, OfShapes, ShapesQuery, read_items
 from geo_service.web.tiles import is_known, origin
@@ -27,7 +27,7 @@ from geo_service.web.tiles import is_known, origin
 _FID = re.compile(r"[0-9]{1,18}")
 
 
-def routes(library: Service, desk: live.Desk) -> APIRouter:
+def routes(library: Service, desk: following.Desk) -> APIRouter:
     """Make the routes that answer from a desk's picture."""
     places = Places(library, desk)
     router = APIRouter(tags=["places"])
@@ -41,7 +41,7 @@ def routes(library: Service, desk: live.Desk) -> APIRouter:
 class Places:
     """The questions for places."""
 
-    def __init__(self, library: Service, desk: live.Desk) -> None:
+    def __init__(self, library: Service, desk: following.Desk) -> None:
         self._library = library
         self._desk = desk
 

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from geo_service.errors import BadParameter, BadRule, NotFound
 from geo_service.maps import desktop_styles, legends, styles
 from geo_service.service import Service
-from geo_service.web import access, live, pictures
+from geo_service.web import access, following, pictures
 from geo_service.web.links import Link, link
 from geo_service.web.parameters import NothingQuery, OfMonth
 from geo_service.web.tiles import is_known, origin
@@ -52,7 +52,7 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
 }
 
 
-def routes(library: Service, desk: live.Desk) -> APIRouter:
+def routes(library: Service, desk: following.Desk) -> APIRouter:
     """Make the routes that tell how the layers of a desk's picture look."""
     return Looks(library, desk).router()
 
@@ -69,7 +69,7 @@ def links(at: str, layer: str) -> list[Link]:
 class Looks:
     """The questions about how layers look."""
 
-    def __init__(self, library: Service, desk: live.Desk) -> None:
+    def __init__(self, library: Service, desk: following.Desk) -> None:
         self._library = library
         self._desk = desk
 

@@ -12,7 +12,7 @@ from geo_service.geography import references
 from geo_service.maps import tiles
 from geo_service.maps.layers import Layer
 from geo_service.service import Service
-from geo_service.web import access, live
+from geo_service.web import access, following
 from geo_service.web.links import OGC, answer, link
 from geo_service.web.parameters import PageQuery
 from geo_service.web.tiles import WHOLE_WORLD, origin
@@ -27,7 +27,7 @@ _SCALE = 559082264.028717  # of zoom 0 at the equator, pixels of 0.28 mm
 _TILE_PX = 256
 
 
-def routes(library: Service, desk: live.Desk) -> APIRouter:
+def routes(library: Service, desk: following.Desk) -> APIRouter:
     """Make the routes that tell of the tiles of a desk's picture."""
     tilesets = Tilesets(library, desk)
     router = APIRouter(tags=["tiles"])
@@ -45,7 +45,7 @@ def routes(library: Service, desk: live.Desk) -> APIRouter:
 class Tilesets:
     """The questions about tiles."""
 
-    def __init__(self, library: Service, desk: live.Desk) -> None:
+    def __init__(self, library: Service, desk: following.Desk) -> None:
         self._desk = desk
         self._language = library.settings.language
 
