@@ -19,6 +19,7 @@ from geo_service.maps import cql2
 
 Mask = npt.NDArray[np.bool_]
 Objects = npt.NDArray[np.object_]
+Rows = npt.NDArray[np.int64]
 
 _COMPARE: Mapping[str, np.ufunc] = {
     "=": np.equal,
@@ -73,8 +74,9 @@ def matching(
     kinds: Mapping[str, str],
     shapes: Objects,
     system: references.Reference = references.CRS84,
+    rows: Rows | slice = slice(None),
 ) -> Mask:
-    """Say of which features a filter is true.
+    """Say of which features, of those in `rows`, a filter is true.
 
     `columns` hold a value or None of each; `kinds` are theirs (queryables.kinds); `shapes` are WGS 84; `system` is that
     of the shapes in the filter.  Raises BadParameter as cql2.tell does.
@@ -84,20 +86,21 @@ def matching(
     >>> matching(cql2.read("NOT level = 3"), columns, {"level": "integer"}, shapes).tolist()
     [True, False, False]
     """
-    return cql2.tell(expression, kinds, Masks(columns, shapes), system).yes
+    return cql2.tell(expression, kinds, Masks(columns, shapes, rows), system).yes
 
 
 class Masks:
     """Builds the masks of a filter: a cql2.Teller."""
 
-    def __init__(self, columns: Mapping[str, Objects], shapes: Objects) -> None:
+    def __init__(self, columns: Mapping[str, Objects], shapes: Objects, rows: Rows | slice) -> None:
         self._columns = columns
-        self._shapes = shapes
-        self._all = np.ones(len(shapes), dtype=np.bool_)
+        self._rows = rows
+        self._shapes = shapes[rows]
+        self._all = np.ones(len(self._shapes), dtype=np.bool_)
 
     def column(self, name: str, kind: str) -> Column:
         """Give a property, absent values filled with what compares without complaint."""
-        values = self._columns[name]
+        values = self._columns[name][self._rows]
         known = ~pd.isna(values)
         filled = np.where(known, values, _EMPTY[kind])
         return Column(filled.astype(np.float64) if kind in ("integer", "number") else filled, known)

@@ -5,7 +5,7 @@ and by their ids at last, so that every place has its own position and a page ca
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,27 +42,39 @@ class Selection:
     view: View = EVERYTHING
 
 
-def columns(atlas: Atlas, name: str, month: str = "", view: View = EVERYTHING) -> dict[str, Objects]:
-    """Give what a layer's fields say of all its places, a column for each field; None where nothing is said."""
-    layer, ground, month = atlas.layer(name, view), atlas.ground(name, view), month or atlas.month
-    said = {field: ground.columns[field] for field in layer.fields if field in ground.columns}
-    if not layer.wears_levels:
-        return said
-    looks = (*atlas.scheme.levels, atlas.scheme.unknown)  # the last one is that of level -1
-    state, whole = atlas.state(layer.zones, month), len(ground)
-    codes = np.full(whole, -1) if state is None else state.levels
-    worn = {
-        "month": np.full(whole, month, dtype=object),
-        "count": np.full(whole, None) if state is None else state.counts.astype(object),
-        "level": np.array([look.code for look in looks], dtype=object)[codes],
-        "level_name": np.array([look.name for look in looks], dtype=object)[codes],
-        "colour": np.array([look.colour for look in looks], dtype=object)[codes],
-        "withheld": np.array([why or None for why in state.withheld] if state else [None] * whole, dtype=object),
-    }
-    return {field: said.get(field, worn.get(field, np.full(whole, None))) for field in layer.fields}
+class Said(Mapping[str, Objects]):
+    """What a layer's fields say of all its places, in the order of the fields; None where nothing is said.
+
+    A column is unfolded when somebody asks for it: most questions are about few.
+    """
+
+    def __init__(self, atlas: Atlas, name: str, month: str = "", view: View = EVERYTHING) -> None:
+        self._columns = atlas.columns(name, month, view)
+        self._fields = list(atlas.layer(name, view).fields)
+        self._nothing = np.full(len(atlas.ground(name, view)), None)
+        self._unfolded: dict[str, Objects] = {}
+
+    def __getitem__(self, name: str) -> Objects:
+        if name not in self._unfolded:
+            if name not in self._fields:
+                raise KeyError(name)
+            said = self._columns.get(name)
+            self._unfolded[name] = self._nothing if said is None else np.array(said.said(), dtype=object)
+        return self._unfolded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def of(self, names: Sequence[str], rows: Rows) -> dict[str, list[Value]]:
+        """Give what some fields say of some places."""
+        columns = {name: self._columns.get(name) for name in names}
+        return {name: [None] * len(rows) if one is None else [*one.said(rows)] for name, one in columns.items()}
 
 
-def select(atlas: Atlas, wanted: Selection, said: Mapping[str, Objects]) -> Rows:
+def select(atlas: Atlas, wanted: Selection, said: Said) -> Rows:
     """Give the rows of the places a question means, in their order; `said` are the layer's columns.
 
     Raises BadParameter for a filter or an order that does not fit the layer.
@@ -78,8 +90,8 @@ def select(atlas: Atlas, wanted: Selection, said: Mapping[str, Objects]) -> Rows
         rows = atlas.of_kind(wanted.layer, rows, wanted.kind, wanted.view)
     kinds = queryables.kinds(layer)
     for expression in wanted.filters:
-        here = {name: column[rows] for name, column in said.items()}
-        rows = rows[masks.matching(expression, here, kinds, ground.degrees[rows], wanted.filter_system)]
+        mask = masks.matching(expression, said, kinds, ground.degrees, wanted.filter_system, rows)
+        rows = rows[mask]
     return _ordered(rows, said, wanted.order)
 
 

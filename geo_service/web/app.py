@@ -99,7 +99,7 @@ def create_app(library: Service, page: Path = map_page.DIST) -> ASGIApp:
     app.include_router(triage_page.routes(library))
     app.include_router(map_page.routes(library, desk, page))
     _add_health(app, library, desk)
-    api_page.add(app)
+    api_page.add(app, library.layers)
     return Doorway(app, tiles.TileDoor(desk, library.settings.language), desk)
 
 

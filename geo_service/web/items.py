@@ -55,7 +55,7 @@ class Places:
         if is_known(request.headers, etag):
             return Response(status_code=304, headers=marks)
         wanted = selection(described, query, equal, view)
-        said = selections.columns(atlas, layer, query.month, view)
+        said = selections.Said(atlas, layer, query.month, view)
         found = paging.turned(
             selections.select(atlas, wanted, said), said, wanted.order, paging.Question(layer, query, equal)
         )
@@ -86,7 +86,7 @@ class Places:
         ]
         if described.is_of_zones:
             links.append(link(f"{links[0]['href']}/why", "describedby", "why it has its colour"))
-        said = selections.columns(atlas, layer, query.month, view)
+        said = selections.Said(atlas, layer, query.month, view)
         [feature] = _features(atlas, described, row, said, query)
         marks = {
             "cache-control": "no-cache",
@@ -137,15 +137,14 @@ def _row(atlas: Atlas, layer: str, named: str, view: View) -> selections.Rows:
 
 
 def _features(
-    atlas: Atlas, layer: Layer, rows: selections.Rows, said: Mapping[str, selections.Objects], query: OfShapes
+    atlas: Atlas, layer: Layer, rows: selections.Rows, said: selections.Said, query: OfShapes
 ) -> list[dict[str, object]]:
     """Write places as GeoJSON features, with the properties and in the reference system that a query asks for."""
     names = [name for name in query.properties.split(",") if name] or list(said)
     if unknown := [name for name in names if name not in said]:
         raise BadParameter(f"properties: there is no '{unknown[0][:100]}'; expected some of {', '.join(said)}")
     ground, reference = atlas.grounds[layer.ground], references.read(query.crs)
-    columns = [said[name][rows].tolist() for name in names]
-    properties = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+    properties = [dict(zip(names, values, strict=True)) for values in zip(*said.of(names, rows).values(), strict=True)]
     fids = ground.fids[rows].tolist()
     if not query.geometry:
         return [
