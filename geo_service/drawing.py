@@ -12,10 +12,12 @@ from datetime import date, datetime
 import pandas as pd
 
 from geo_service.analysis import trust
+from geo_service.geography import grid
 from geo_service.maps import atlas as maps
-from geo_service.maps import ground
-from geo_service.maps.layers import EVERYTHING, ZONE_KINDS
+from geo_service.maps import cells, ground
+from geo_service.maps.layers import CELLS, EVERYTHING, ZONE_KINDS
 from geo_service.service import Service
+from geo_service.store import cells as stored_cells
 from geo_service.store import jurisdictions as registers
 from geo_service.store import news, prevention, reading
 
@@ -51,8 +53,10 @@ def whole(library: Service, connection: news.Connection, now: datetime) -> Pictu
         ground.survey(reading.zones(connection, kind, EVERYTHING), reading.feature_ids(connection, kind))
         for kind in ZONE_KINDS
     ]
-    levels, seq = _levels(connection, reading.months(connection)), look.revision.seq
-    atlas = maps.Atlas.build(library.layers, library.scheme, grounds, levels, month=look.month, seq=seq)
+    resolution, shown = _resolution(library, look.month), library.watch.catalogue
+    grounds.append(cells.lay(grid.from_text(stored_cells.known(connection, resolution, EVERYTHING))))
+    levels, seq = _levels(connection, reading.months(connection), resolution), look.revision.seq
+    atlas = maps.Atlas.build(shown.layers, shown.scheme, grounds, levels, month=look.month, seq=seq)
     atlas = _without_colours(library, connection, atlas, look)
     return Picture(atlas.pinned(_pins(library, connection, look.day), seq=seq), look)
 
@@ -64,15 +68,21 @@ def renewed(library: Service, connection: news.Connection, was: Picture, now: da
     """
     look, atlas = _look(library, connection, now), was.atlas
     seen, before = look.revision, was.look.revision
-    if before.zones_seq != seen.zones_seq or before.seq > seen.seq:
+    resolution, shown = _resolution(library, look.month), library.watch.catalogue
+    has_other_cells = resolution != _resolution(library, was.look.month)
+    if before.zones_seq != seen.zones_seq or before.seq > seen.seq or has_other_cells:
         return whole(library, connection, now)  # a smaller seq: the store was put back from a backup
     over = _withheld_in(atlas) - {look.month}  # what was withheld while a month was running comes back
     if over or (atlas.seq, was.look.month, was.look.stale) != (seen.seq, look.month, look.stale):
         months, touched = reading.months(connection), reading.months_touched(connection, atlas.seq)
         changed = [of for of in months if of in (look.month, *over) or (touched and touched[0] <= of <= touched[1])]
-        atlas = atlas.renewed(_levels(connection, changed), months=months, month=look.month, seq=seen.seq)
+        levels = _levels(connection, changed, resolution)
+        atlas = _with_new_cells(atlas, levels).renewed(levels, months=months, month=look.month, seq=seen.seq)
         atlas = _without_colours(library, connection, atlas, look)
-    if (before.objects_seq, was.look.day) != (seen.objects_seq, look.day):
+    is_laid_out_anew = atlas.layers is not shown.layers
+    if is_laid_out_anew:
+        atlas = atlas.with_layers(shown.layers, shown.scheme)
+    if is_laid_out_anew or (before.objects_seq, was.look.day) != (seen.objects_seq, look.day):
         atlas = atlas.pinned(_pins(library, connection, look.day), seq=seen.seq)
     return Picture(atlas, look)
 
@@ -111,13 +121,28 @@ def _without_colours(library: Service, connection: news.Connection, atlas: maps.
 def _pins(library: Service, connection: news.Connection, day: date) -> list[ground.Ground]:
     """Pin the objects that stand on a day, layer by layer."""
     found = prevention.pins(connection, day, EVERYTHING)
-    pinned = [layer for layer in library.layers.values() if layer.objects]
+    pinned = [layer for layer in library.watch.catalogue.layers.values() if layer.objects]
     return [ground.pin(layer.id, found[found["kind"].isin(layer.objects)]) for layer in pinned]
 
 
-def _levels(connection: news.Connection, months: Sequence[str]) -> dict[maps.KindMonth, pd.DataFrame]:
-    return {
+def _levels(connection: news.Connection, months: Sequence[str], resolution: int) -> dict[maps.KindMonth, pd.DataFrame]:
+    of_zones = {
         (kind, month): reading.zone_levels(connection, kind, month, EVERYTHING)
         for month in months
         for kind in ZONE_KINDS
     }
+    of_cells = stored_cells.levels(connection, resolution, months, EVERYTHING)
+    return {**of_zones, **{(CELLS, month): frame for month, frame in of_cells.items()}}
+
+
+def _resolution(library: Service, month: str) -> int:
+    """Give the resolution of the H3 cells that wear levels in a month; the whole picture has that of its own month."""
+    return library.rules.levels_at(month).h3_resolution
+
+
+def _with_new_cells(atlas: maps.Atlas, levels: maps.Levels) -> maps.Atlas:
+    """Give cells that have their first incidents a place on the ground."""
+    had = atlas.grounds[CELLS].ids.tolist()
+    named = {cell for (kind, _), frame in levels.items() if kind == CELLS for cell in frame["zone_id"].tolist()}
+    new = named.difference(had)
+    return atlas.with_ground(cells.lay(grid.from_text([*had, *new]))) if new else atlas

@@ -26,7 +26,7 @@ from geo_service.analysis import feed as feeds
 from geo_service.errors import AxisOrder, BadGazetteer, BadInput, BadRule, BadZones, UndeclaredCRS
 from geo_service.geography import crs
 from geo_service.geography.zones import Zones
-from geo_service.maps import layers
+from geo_service.maps import layers, written
 
 if TYPE_CHECKING:
     from geo_service.geography.addresses.calibrate import Calibration
@@ -50,8 +50,13 @@ def shipped(name: str, chosen: str = "") -> Path:
 
 def read_toml(path: Path) -> Mapping[str, object]:
     """Read a TOML file.  Raises BadRule when it is missing or not TOML."""
+    return _as_written(path)[0]
+
+
+def _as_written(path: Path) -> tuple[Mapping[str, object], written.Written]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return tomllib.loads(text), written.Written(str(path), text)
     except FileNotFoundError:
         raise BadRule(f"{path}: no such file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -100,15 +105,33 @@ def read_prevention(folder: Path) -> prevention.Rules:
 
 
 def read_layers(folder: Path) -> dict[str, layers.Layer]:
-    """Read every layer definition of a folder."""
-    found = [layers.parse(read_toml(path), str(path)) for path in sorted(folder.glob("*.toml"))]
-    return {layer.id: layer for layer in found}
+    """Read every layer definition of a folder.  Raises BadRule for the first wrong one; layer_files.py reads on."""
+    grouped = read_grouped_fields(folder, read_level_scheme(folder))
+    return {path.stem: read_layer(path, grouped) for path in sorted(folder.glob("*.toml"))}
+
+
+def read_layer(path: Path, grouped: Mapping[str, str]) -> layers.Layer:
+    """Read a layer definition.  Raises BadRule, with the line, also when its id is not the name of its file."""
+    table, file = _as_written(path)
+    layer = layers.parse(table, file, grouped)
+    if layer.id != path.stem:
+        raise BadRule(f"{file.at('id')}: the layer's id must be the file's name, {path.stem}, came {layer.id}")
+    return layer
+
+
+def read_grouped_fields(folder: Path, scheme: layers.LevelScheme) -> dict[str, str]:
+    """Read what is said of features that stand for many places."""
+    return layers.parse_grouped(*_as_written(folder / "fields" / "grouped.toml"), scheme)
 
 
 def read_level_scheme(folder: Path) -> layers.LevelScheme:
     """Read the colours and words of the levels."""
-    path = folder / "styles" / "levels.toml"
-    return layers.parse_levels(read_toml(path), str(path))
+    return layers.parse_levels(*_as_written(folder / "styles" / "levels.toml"))
+
+
+def read_marks(folder: Path) -> layers.Marks:
+    """Read the looks of what wears no level."""
+    return layers.parse_marks(*_as_written(folder / "styles" / "marks.toml"))
 
 
 def read_texts() -> dict[str, Mapping[str, object]]:

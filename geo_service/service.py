@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy
 
-from geo_service import files
+from geo_service import files, layer_files
 from geo_service.analysis import prevention, task_rules
 from geo_service.analysis.alert_rules import AlertRules
 from geo_service.analysis.feed import Feed
@@ -58,6 +58,11 @@ class Service:
     texts: Mapping[str, Mapping[str, object]]
     feeds: tuple[Feed, ...]
     cluster: Cluster | None
+
+    @cached_property
+    def watch(self) -> layer_files.LayerWatch:
+        """The folder of layers, followed while they are served; `layers` and `scheme` are what it said at the start."""
+        return layer_files.LayerWatch(files.shipped("layers", self.settings.layers_dir))
 
     @cached_property
     def boundaries(self) -> "Boundaries":
@@ -194,8 +199,8 @@ def open_service(settings: Settings) -> Service:
                 f"feed '{feed.id}' cuts months in {feed.city_zone}, the city's GEO_TIME_ZONE is "
                 f"{settings.time_zone}; make them equal"
             )
-    layers, scheme = files.read_layers(layers_dir), files.read_level_scheme(layers_dir)
+    looks = layer_files.read(layers_dir)
     cluster = None if settings.database_url else Cluster(settings.data() / "postgis")
     engine = opening.connect(cluster.start() if cluster else settings.database_url)
     opening.migrate(engine)
-    return Service(settings, engine, rules, layers, scheme, files.read_texts(), feeds, cluster)
+    return Service(settings, engine, rules, looks.layers, looks.scheme, files.read_texts(), feeds, cluster)

@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 
 from tqdm import tqdm
 
-from geo_service import batch, files, settings
+from geo_service import batch, files, layer_files, settings
 from geo_service.analysis import jurisdictions, rules
 from geo_service.errors import BadParameter, BadRule, GeoServiceError
+from geo_service.maps.layers import EVERYBODY, Layer
 
 Arguments = argparse.Namespace
 
@@ -269,13 +270,7 @@ def _add_print(command: argparse.ArgumentParser) -> None:
 def _check(arguments: Arguments, knobs: settings.Settings) -> None:
     city = files.read_rules(files.shipped("rules", knobs.rules_dir), knobs.placing)
     folder, feeds = files.shipped("layers", knobs.layers_dir), files.shipped("rules", knobs.rules_dir) / "feeds"
-    layers, _ = files.read_layers(folder), files.read_level_scheme(folder)
-    objects = files.read_prevention(feeds.parent)
-    for layer in layers.values():
-        if unknown := sorted(set(layer.objects) - set(objects.kinds)):
-            raise BadRule(
-                f"layer {layer.id}: no kind {', '.join(unknown)} in rules/prevention.toml; correct one of them"
-            )
+    layers, roles = _checked_layers(folder, feeds.parent), files.read_roles(feeds.parent)
     read = [files.read_feed(path) for path in sorted(feeds.glob("*.toml"))]
     for feed in read:
         for entry in feed.categories:
@@ -284,13 +279,30 @@ def _check(arguments: Arguments, knobs: settings.Settings) -> None:
     files.read_trust(feeds.parent)
     names = {
         "levels": [rule.version for rule in city.levels],
-        "roles": list(files.read_roles(feeds.parent)),
+        "roles": list(roles),
         "alerts": [rule.version for rule in alerts],
         "tasks": [rule.version for rule in tasks],
         "layers": list(layers),
         "feeds": [feed.id for feed in read],
     }
     print_summary(names, arguments)
+
+
+def _checked_layers(folder: Path, rules_folder: Path) -> Mapping[str, Layer]:
+    """Read the layers, every file of them.  Raises BadRule that names all that are wrong."""
+    read = layer_files.read(folder)
+    kinds, roles = files.read_prevention(rules_folder).kinds, files.read_roles(rules_folder)
+    wrong = list(read.refused.values())
+    for layer in read.layers.values():
+        if unknown := sorted(set(layer.objects) - set(kinds)):
+            wrong.append(
+                f"layer {layer.id}: no kind {', '.join(unknown)} in rules/prevention.toml; correct one of them"
+            )
+        if layer.role not in (EVERYBODY, *roles):
+            wrong.append(f"layer {layer.id}: role must be {', '.join((EVERYBODY, *roles))}, came {layer.role}")
+    if wrong:
+        raise BadRule("\n".join(wrong))
+    return read.layers
 
 
 _Run = Callable[[Arguments, settings.Settings], None]

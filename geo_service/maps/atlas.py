@@ -119,6 +119,19 @@ class Atlas:
         """Give the picture of a later revision with other points: grounds that `pin` made take the place of theirs."""
         return replace(self, grounds={**self.grounds, **{ground.kind: ground for ground in grounds}}, seq=seq)
 
+    def with_ground(self, ground: Ground) -> "Atlas":
+        """Give the same picture with another ground of a kind, its states carried over by the ids of the places."""
+        carried: dict[KindMonth, State] = {}
+        for (kind, month), state in self.states.items():
+            if kind == ground.kind:
+                seen = {"zone_id": self.grounds[kind].ids, "count": state.counts, "level": state.levels}
+                carried[kind, month] = colours.tally(ground, pd.DataFrame(seen))
+        return replace(self, grounds={**self.grounds, ground.kind: ground}, states={**self.states, **carried})
+
+    def with_layers(self, layers: Mapping[str, Layer], scheme: LevelScheme) -> "Atlas":
+        """Give the same picture with other definitions of layers and other colours; their grounds must be there."""
+        return replace(self, layers=layers, scheme=scheme)
+
     def layer(self, name: str, view: View = EVERYTHING) -> Layer:
         """Give a layer's definition.  Raises NotFound when it does not exist for this view."""
         shown = [known for known in self.layers if view.shows(known)]

@@ -28,7 +28,7 @@ MOST_TILE_BYTES = 2 * TILE_BYTES  # beyond it a tile leaves its smallest feature
 
 _TOLERANCE = 2.0  # grid steps by which a line may be simplified: a quarter of a pixel on a tile drawn 512 pixels wide
 _CELLS_DEEPER = 5  # a group is a cell of the quad tree so many zooms deeper: 16 pixels of a tile drawn 512 pixels wide
-_FIRST_GROUP = 2**52  # feature ids from here on are groups; the largest a browser tells apart is 2^53 - 1
+FIRST_GROUP = 2**52  # feature ids from here on are groups; the largest a browser tells apart is 2^53 - 1
 _FEATURE_BYTES, _CORNER_BYTES = 70, 2.5  # of a feature in a coloured tile: its ids, lengths and colour; each corner
 
 Objects = npt.NDArray[np.object_]
@@ -289,7 +289,7 @@ def quad_cells(ground: Ground, z: int) -> Groups | None:
     _, tile = np.unique(cells >> _CELLS_DEEPER, axis=0, return_inverse=True)
     if np.bincount(tile, weights=ground.estimated_bytes(z)).max() <= TILE_BYTES:
         return None
-    keys = _FIRST_GROUP + ((z + _CELLS_DEEPER) << 40) + (cells[:, 1] << 20) + cells[:, 0]
+    keys = FIRST_GROUP + ((z + _CELLS_DEEPER) << 40) + (cells[:, 1] << 20) + cells[:, 0]
     distinct, of_group = np.unique(keys, return_inverse=True)
     if shapely.get_type_id(ground.metres[0]) == shapely.GeometryType.POINT:
         sums = [np.bincount(of_group, weights=axis) for axis in ground.middles.T]

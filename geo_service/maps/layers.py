@@ -1,27 +1,32 @@
 """Layers: what map clients may ask for, who may see it, and the colours it wears.
 
 Pure.  A layer is data only (layers/*.toml, read by files.py): which zones it draws, whether it wears the month's
-levels, or which kinds of prevention objects it pins, and a sentence with a unit for each of its fields.  The colour
-scheme is data too (layers/styles/levels.toml); thresholds are not in it, they are rules (rules/levels.toml), and the
-legend's ranges are filled in from them.
+levels, or which kinds of prevention objects it pins, who may see it, and a sentence with a unit for each of its fields.
+The colour scheme is data too (layers/styles/levels.toml), and so are the marks of what wears no level
+(layers/styles/marks.toml); thresholds are not in them, they are rules (rules/levels.toml), and the legend's ranges are
+filled in from them.  What is wrong with a file is told with its line (written.py).
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from geo_service.errors import BadRule
+from geo_service.maps.written import Written
 
 LANGUAGES = ("zh", "en")
 ZONE_KINDS = ("communities", "units", "patrol_zones")
+CELLS = "cells"  # H3 cells that have had incidents, where zones could stand
 ZONE_FIELDS = ("id", "name", "class")
+CELL_FIELDS = ("id",)
 LEVEL_FIELDS = ("month", "count", "level", "level_name", "colour", "withheld")
 OBJECT_FIELDS = ("id", "name", "kind", "grade", "valid_from", "regrade_on", "community_id", "unit_id")
 PATTERNS = ("", "diagonal", "cross", "dots")
+EVERYBODY = "everybody"  # the role that all have
 MAXZOOM = 24
 
-_KEYS = {"id", "title", "description", "source", "fields", "minzoom", "maxzoom", "style"}
+_KEYS = {"id", "title", "description", "role", "source", "fields", "minzoom", "maxzoom", "style"}
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -48,6 +53,15 @@ class View:
 
 
 EVERYTHING = View()
+
+
+def seen_by(role: str, layers: "Mapping[str, Layer]") -> View:
+    """Give the view of who holds a role: the layers for everybody and those of the role itself.
+
+    >>> seen_by("everybody", {}).shows("units"), seen_by("station", {}).name
+    (False, 'station')
+    """
+    return View(role, frozenset(name for name, layer in layers.items() if layer.role in (EVERYBODY, role)))
 
 
 @dataclass(frozen=True)
@@ -100,9 +114,10 @@ def spans(thresholds: Sequence[int]) -> list[tuple[int, int | None]]:
 class Layer:
     """One thing map clients may ask for.
 
-    `zones` is the kind of the places it draws, `wears_levels` whether they carry the count and colour of a month; a
-    layer of points has no zones but the kinds of `objects` it pins.  `fields` maps each property to a sentence with its
-    unit, in the order they are served.
+    `zones` is the kind of the places it draws (one of ZONE_KINDS, or CELLS), `wears_levels` whether they carry the
+    count and colour of a month; a layer of points has no zones but the kinds of `objects` it pins.  `fields` maps each
+    property to a sentence with its unit, in the order they are served; `grouped` does so for what is said besides of
+    features that stand for many places (low zooms).  `role` may see it: everybody, or one of rules/roles.toml.
     """
 
     id: str
@@ -115,11 +130,23 @@ class Layer:
     maxzoom: int = 14
     style: str = "plain"
     objects: tuple[str, ...] = ()
+    role: str = EVERYBODY
+    grouped: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ground(self) -> str:
         """Name what lies under the layer: zones are shared by layers, points are a layer's own."""
         return self.zones or self.id
+
+    @property
+    def is_of_zones(self) -> bool:
+        """Say whether its features are places with a name, boundaries and people who answer for them."""
+        return self.zones in ZONE_KINDS
+
+    @property
+    def tile_fields(self) -> dict[str, str]:
+        """Describe every property that a feature of its tiles may carry, grouped ones included."""
+        return {**self.fields, **self.grouped}
 
     def explain(self, language: str = "en") -> str:
         """Tell a reader what the layer holds, a line for each field.
@@ -134,124 +161,198 @@ class Layer:
         return "\n".join([head, *(f"  {name}: {sentence}" for name, sentence in self.fields.items())])
 
 
-def parse(table: Table, where: str = "layer") -> Layer:
+@dataclass(frozen=True)
+class Marks:
+    """The looks of what wears no level: places drawn in one colour, and points by the kind of object.
+
+    `kinds` maps a kind to its colour; `other` is that of kinds not named and of features that stand for several
+    objects, and `other_text` says so.
+    """
+
+    plain: str
+    other: str
+    other_text: Texts
+    kinds: Mapping[str, str]
+
+    def of_kind(self, kind: str) -> str:
+        """Give the colour of a kind of objects."""
+        return self.kinds.get(kind, self.other)
+
+
+def parse(table: Table, file: Written, grouped: Mapping[str, str] | None = None) -> Layer:
     """Check a layer file and make a Layer of it.
 
-    `where` names the file in messages.  Raises BadRule when something is missing, unknown or of the wrong kind.
+    `grouped` describes what features carry that stand for many places (parse_grouped).  Raises BadRule, with the line,
+    when something is missing, unknown or of the wrong kind.
 
-    >>> parse({"id": "units", "sql": "select 1"}, "units.toml")
+    >>> parse({"id": "units", "sql": "select 1"}, Written("units.toml"))
     Traceback (most recent call last):
     geo_service.errors.BadRule: units.toml: unknown key sql; a layer holds description, fields, id, maxzoom, ...
     """
-    _refuse_unknown(table, _KEYS, where, "a layer")
-    zones, wears_levels, objects = _source(_table(table, "source", where), where)
-    minzoom, maxzoom = _zoom(table, "minzoom", 0, where), _zoom(table, "maxzoom", 14, where)
+    _refuse_unknown(table, _KEYS, file, "", "a layer")
+    zones, wears_levels, objects = _source(_table(table, "source", file), file)
+    minzoom, maxzoom = _zoom(table, "minzoom", 0, file), _zoom(table, "maxzoom", 14, file)
     if minzoom > maxzoom:
-        raise BadRule(f"{where}: minzoom {minzoom} lies above maxzoom {maxzoom}")
-    wanted = OBJECT_FIELDS if objects else (*ZONE_FIELDS, *(LEVEL_FIELDS if wears_levels else ()))
+        raise BadRule(f"{file.at('minzoom')}: minzoom {minzoom} lies above maxzoom {maxzoom}")
+    drawn = OBJECT_FIELDS if objects else CELL_FIELDS if zones == CELLS else ZONE_FIELDS
+    wanted = (*drawn, *(LEVEL_FIELDS if wears_levels else ()))
     return Layer(
-        id=_name(table, "id", where),
-        title=_texts(table, "title", where),
-        description=_texts(table, "description", where),
+        id=_name(table, "id", file),
+        title=_texts(table, "title", file),
+        description=_texts(table, "description", file),
         zones=zones,
         wears_levels=wears_levels,
-        fields=_fields(_table(table, "fields", where), wanted, where),
+        fields=_fields(_table(table, "fields", file), wanted, file),
         minzoom=minzoom,
         maxzoom=maxzoom,
-        style=_name(table, "style", where) if "style" in table else "plain",
+        style=_style(table, wears_levels=wears_levels, is_points=bool(objects), file=file),
         objects=objects,
+        role=_name(table, "role", file) if "role" in table else EVERYBODY,
+        grouped={name: said for name, said in (grouped or {}).items() if wears_levels or name == "places"},
     )
 
 
-def _source(source: Table, where: str) -> tuple[str, bool, tuple[str, ...]]:
+def parse_grouped(table: Table, file: Written, scheme: LevelScheme) -> dict[str, str]:
+    """Check the sentences about grouped features (layers/fields/grouped.toml): places, and of_LEVEL for each level."""
+    _refuse_unknown(table, {"fields"}, file, "", "the catalogue of grouped features")
+    wanted = ("places", *(f"of_{level.name}" for level in scheme.levels))
+    return _fields(_table(table, "fields", file), wanted, file)
+
+
+def _source(source: Table, file: Written) -> tuple[str, bool, tuple[str, ...]]:
     """Read which zones a layer draws and whether they wear levels, or which kinds of objects it pins."""
-    _refuse_unknown(source, {"zones", "levels", "objects"}, f"{where} source", "a source")
+    _refuse_unknown(source, {"zones", "levels", "objects"}, file, "source", "a source")
+    where = file.at("source")
     if "objects" in source:
         kinds = source["objects"]
         if len(source) > 1 or not isinstance(kinds, list) or not kinds or not all(isinstance(k, str) for k in kinds):
             raise BadRule(f"{where}: source.objects must be a list of kinds and stand alone, came {dict(source)!r}")
         return "", False, tuple(cast(list[str], kinds))
     zones, wears_levels = source.get("zones"), source.get("levels", False)
-    if zones not in ZONE_KINDS:
-        raise BadRule(f"{where}: source.zones must be one of {', '.join(ZONE_KINDS)}, came {zones!r}")
+    if zones not in (*ZONE_KINDS, CELLS):
+        raise BadRule(f"{where}: source.zones must be one of {', '.join((*ZONE_KINDS, CELLS))}, came {zones!r}")
     if not isinstance(wears_levels, bool):
         raise BadRule(f"{where}: source.levels must be true or false, came {wears_levels!r}")
     return cast(str, zones), wears_levels, ()
 
 
-def parse_levels(table: Table, where: str = "levels") -> LevelScheme:
+def _style(table: Table, *, wears_levels: bool, is_points: bool, file: Written) -> str:
+    fitting = ("points",) if is_points else ("levels", "plain") if wears_levels else ("plain",)
+    came = table.get("style", fitting[0])
+    if came not in fitting:
+        raise BadRule(f"{file.at('style')}: style must be {' or '.join(fitting)} here, came {came!r}")
+    return cast(str, came)
+
+
+def parse_levels(table: Table, file: Written) -> LevelScheme:
     """Check a colour scheme (layers/styles/levels.toml) and make a LevelScheme of it.
 
-    Codes must count up from 0, names and colours be different.  Raises BadRule saying what to mend.
+    Codes must count up from 0, names and colours be different.  Raises BadRule, with the line, saying what to mend.
     """
-    _refuse_unknown(table, {"id", "levels", "unknown", "range"}, where, "a colour scheme")
+    _refuse_unknown(table, {"id", "levels", "unknown", "range"}, file, "", "a colour scheme")
     entries = cast(Sequence[Table], table.get("levels", ()))
-    levels = tuple(_level(entry, cast(int, entry.get("code")), _name(entry, "name", where), where) for entry in entries)
+    levels = tuple(_level(entry, cast(int, entry.get("code")), f"levels.{i}", file) for i, entry in enumerate(entries))
     if [level.code for level in levels] != list(range(len(levels))) or not levels:
-        raise BadRule(f"{where}: the codes of [[levels]] must count up from 0, came {[level.code for level in levels]}")
-    unknown = _level(_table(table, "unknown", where), None, "unknown", where)
+        came = [level.code for level in levels]
+        raise BadRule(f"{file.at('levels')}: the codes of [[levels]] must count up from 0, came {came}")
+    unknown = _level({"name": "unknown", **_table(table, "unknown", file)}, None, "unknown", file)
     for part in ("name", "colour"):
         worn = [getattr(level, part) for level in (*levels, unknown)]
-        if len(set(worn)) < len(worn):
-            raise BadRule(f"{where}: every level needs its own {part}, came {', '.join(worn)}")
-    ranges = _table(table, "range", where)
+        if twice := next((i for i, look in enumerate(worn) if look in worn[:i]), 0):
+            key = f"levels.{twice}" if twice < len(levels) else "unknown"
+            raise BadRule(f"{file.at(f'{key}.{part}')}: every level needs its own {part}, came {', '.join(worn)}")
+    ranges = _table(table, "range", file)
     return LevelScheme(
-        id=_name(table, "id", where),
+        id=_name(table, "id", file),
         levels=levels,
         unknown=unknown,
-        range_texts={form: _texts(ranges, form, f"{where} [range]") for form in ("one", "span", "open")},
+        range_texts={form: _texts(ranges, form, file, "range") for form in ("one", "span", "open")},
     )
 
 
-def _level(entry: Table, code: int | None, name: str, where: str) -> Level:
-    where = f"{where} level {name}"
-    _refuse_unknown(entry, {"code", "name", "colour", "pattern", "text"}, where, "a level")
-    colour, pattern = entry.get("colour"), entry.get("pattern", "")
-    if not isinstance(colour, str) or not _COLOUR.fullmatch(colour):
-        raise BadRule(f"{where}: colour must look like #d7263d, came {colour!r}")
+def _level(entry: Table, code: int | None, key: str, file: Written) -> Level:
+    _refuse_unknown(entry, {"code", "name", "colour", "pattern", "text"}, file, key, "a level")
+    pattern = entry.get("pattern", "")
     if not isinstance(pattern, str) or pattern not in PATTERNS:
-        raise BadRule(f"{where}: pattern must be one of {PATTERNS}, came {pattern!r}")
-    return Level(code, name, colour, pattern, _texts(entry, "text", where))
+        raise BadRule(f"{file.at(f'{key}.pattern')}: pattern must be one of {PATTERNS}, came {pattern!r}")
+    return Level(
+        code,
+        _name(entry, "name", file, key),
+        _colour(entry, "colour", file, key),
+        pattern,
+        _texts(entry, "text", file, key),
+    )
 
 
-def _fields(table: Table, wanted: Sequence[str], where: str) -> dict[str, str]:
+def parse_marks(table: Table, file: Written) -> Marks:
+    """Check the looks of what wears no level (layers/styles/marks.toml).  Raises BadRule, with the line."""
+    _refuse_unknown(table, {"plain", "other", "other_text", "kinds"}, file, "", "the file of marks")
+    kinds = _table(table, "kinds", file)
+    colours = {kind: _colour(kinds, kind, file, "kinds") for kind in kinds}
+    other_text = _texts(table, "other_text", file)
+    return Marks(_colour(table, "plain", file), _colour(table, "other", file), other_text, colours)
+
+
+def _colour(table: Table, key: str, file: Written, above: str = "") -> str:
+    colour = table.get(key)
+    if not isinstance(colour, str) or not _COLOUR.fullmatch(colour):
+        raise BadRule(f"{_at(file, above, key)}: {key} must look like #d7263d, came {colour!r}")
+    return colour
+
+
+def _fields(table: Table, wanted: Sequence[str], file: Written) -> dict[str, str]:
     if sorted(table) != sorted(wanted):
-        raise BadRule(f"{where}: [fields] must describe exactly {', '.join(wanted)}; came {', '.join(table)}")
+        stray = next((name for name in table if name not in wanted), "")
+        raise BadRule(
+            f"{_at(file, 'fields', stray)}: [fields] must describe exactly {', '.join(wanted)}; came {', '.join(table)}"
+        )
     for name, sentence in table.items():
         if not isinstance(sentence, str) or not re.search(r"\[[^\]]+\]$", sentence):
-            raise BadRule(f"{where}: field {name} must be a sentence ending in its unit in brackets, came {sentence!r}")
+            raise BadRule(
+                f"{_at(file, 'fields', name)}: field {name} must be a sentence ending in its unit in brackets, "
+                f"came {sentence!r}"
+            )
     return {name: cast(str, table[name]) for name in wanted}
 
 
-def _refuse_unknown(table: Table, known: set[str], where: str, what: str) -> None:
+def _refuse_unknown(table: Table, known: set[str], file: Written, above: str, what: str) -> None:
     unknown = sorted(set(table) - known)
     if unknown:
+        where = _at(file, above, unknown[0])
         raise BadRule(f"{where}: unknown key {', '.join(unknown)}; {what} holds {', '.join(sorted(known))}")
 
 
-def _table(table: Table, key: str, where: str) -> Table:
+def _table(table: Table, key: str, file: Written) -> Table:
     value = table.get(key)
     if not isinstance(value, Mapping):
-        raise BadRule(f"{where}: the table {key} is missing")
+        raise BadRule(f"{file.at(key)}: the table {key} is missing")
     return cast(Table, value)
 
 
-def _texts(table: Table, key: str, where: str) -> dict[str, str]:
-    texts = _table(table, key, where)
+def _texts(table: Table, key: str, file: Written, above: str = "") -> dict[str, str]:
+    texts = table.get(key)
+    if not isinstance(texts, Mapping):
+        raise BadRule(f"{_at(file, above, key)}: the table {key} is missing")
     if sorted(texts) != sorted(LANGUAGES) or not all(isinstance(text, str) and text for text in texts.values()):
-        raise BadRule(f"{where}: {key} needs a text in each of {', '.join(LANGUAGES)}, came {dict(texts)}")
+        languages = ", ".join(LANGUAGES)
+        raise BadRule(f"{_at(file, above, key)}: {key} needs a text in each of {languages}, came {dict(texts)}")
     return {language: cast(str, texts[language]) for language in LANGUAGES}
 
 
-def _name(table: Table, key: str, where: str) -> str:
+def _name(table: Table, key: str, file: Written, above: str = "") -> str:
     value = table.get(key)
     if not isinstance(value, str) or not _NAME.fullmatch(value):
+        where = _at(file, above, key)
         raise BadRule(f"{where}: {key} must be a name of small letters, digits and _, came {value!r}")
     return value
 
 
-def _zoom(table: Table, key: str, default: int, where: str) -> int:
+def _zoom(table: Table, key: str, default: int, file: Written) -> int:
     value = table.get(key, default)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAXZOOM:
-        raise BadRule(f"{where}: {key} must be a zoom from 0 to {MAXZOOM}, came {value!r}")
+        raise BadRule(f"{file.at(key)}: {key} must be a zoom from 0 to {MAXZOOM}, came {value!r}")
     return value
+
+
+def _at(file: Written, above: str, key: str) -> str:
+    return file.at(f"{above}.{key}" if above else key)

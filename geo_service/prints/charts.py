@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from geo_service.maps import layers
+from geo_service.maps import patterns as shapes
 
 Floats = npt.NDArray[np.float64]
 
@@ -89,14 +90,9 @@ def swatch(name: str, box: tuple[float, float, float, float]) -> str:
 
 def patterns(scheme: layers.LevelScheme) -> str:
     """Define the levels' patterns, once for a page."""
-    drawn = {
-        "diagonal": '<path d="M-1,1 l2,-2 M0,6 l6,-6 M5,7 l2,-2"/>',
-        "cross": '<path d="M-1,1 l2,-2 M0,6 l6,-6 M5,7 l2,-2 M-1,5 l2,2 M0,0 l6,6 M5,-1 l2,2"/>',
-        "dots": '<circle cx="3" cy="3" r="0.8"/>',
-    }
+    square = f'width="{shapes.TILE:g}" height="{shapes.TILE:g}" patternUnits="userSpaceOnUse"'
     defined = [
-        f'<pattern id="pattern-{level.name}" class="pattern" width="6" height="6" patternUnits="userSpaceOnUse">'
-        f"{drawn[level.pattern]}</pattern>"
+        f'<pattern id="pattern-{level.name}" class="pattern" {square}>{shapes.PATHS[level.pattern]}</pattern>'
         for level in scheme.levels
         if level.pattern
     ]

@@ -5,22 +5,40 @@ FastAPI writes its part from the routes; the bare paths, which it does not know,
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from geo_service.web.parameters import NothingQuery, OfMonth
+from geo_service.maps import queryables
+from geo_service.maps.layers import Layer
+from geo_service.web.links import GEOJSON
+from geo_service.web.parameters import Items, NothingQuery, OfMonth
 
 _TYPE = "application/vnd.oai.openapi+json;version=3.0"
-_PROBLEM = {
-    "description": "An RFC 9457 problem",
-    "content": {"application/problem+json": {"schema": {"type": "object"}}},
+_JSON = "application/json"
+_REFUSED = {
+    "400": "A parameter or the body is unknown or wrong",
+    "404": "It does not exist",
+    "503": "The database is away, or has not answered yet",
 }
+_REFUSED_POST = {
+    "403": "Not for who asks: no token, no page of ours, no signature",
+    "409": "A decision stands against it",
+    "413": "The body is too long",
+    "415": "The body is of another type",
+}
+_UNCHANGED = {"description": "The client holds it: If-None-Match named its ETag"}
+_KEPT = ("items", ".mvt", ".geojson")  # what has an ETag
 
 
-def add(app: FastAPI) -> None:
+def _problem(said: str) -> dict[str, object]:
+    content = {"application/problem+json": {"schema": {"type": "object"}}}
+    return {"description": f"{said}: an RFC 9457 problem", "content": content}
+
+
+def add(app: FastAPI, layers: Mapping[str, Layer]) -> None:
     """Add /api to an application whose other routes are in place."""
 
     @app.get("/api", include_in_schema=False)
@@ -31,14 +49,25 @@ def add(app: FastAPI) -> None:
     def described() -> bytes:
         app.openapi_version = "3.0.3"
         page = app.openapi()
-        for path in page["paths"].values():
-            for operation in path.values():
-                operation["responses"].pop("422", None)  # never sent: a wrong parameter is 400 here
-                operation["responses"]["default"] = _PROBLEM
+        page["paths"].update(_bare_paths())
+        page["paths"].update(_items_paths(layers))
+        for path, operations in page["paths"].items():
+            for method, operation in operations.items():
+                operation["responses"] = _statuses(path, method, operation["responses"])
         for schema in ("HTTPValidationError", "ValidationError"):
             page.get("components", {}).get("schemas", {}).pop(schema, None)
-        page["paths"].update(_bare_paths())
         return orjson.dumps(_without_null(page))
+
+
+def _statuses(path: str, method: str, responses: Mapping[str, object]) -> dict[str, object]:
+    """Give every status that a path may answer with; 422 is never sent: a wrong parameter is 400 here."""
+    refused = {**_REFUSED, **(_REFUSED_POST if method == "post" else {})}
+    return {
+        **{status: told for status, told in responses.items() if status != "422"},
+        **({"304": _UNCHANGED} if path.endswith(_KEPT) else {}),
+        **{status: _problem(said) for status, said in refused.items()},
+        "default": _problem("What nobody expected"),
+    }
 
 
 def _without_null(schema: Any) -> Any:
@@ -50,36 +79,64 @@ def _without_null(schema: Any) -> Any:
     return [_without_null(one) for one in schema] if isinstance(schema, list) else schema
 
 
-def _bare_paths() -> dict[str, object]:
-    month = {
-        "name": "month",
-        "in": "query",
-        "schema": {"type": "string"},
-        "description": OfMonth.model_fields["month"].description,
+def _items_paths(layers: Mapping[str, Layer]) -> dict[str, object]:
+    """Describe the items of any layer, and of each one with its queryables."""
+    kept = [_parameter(name, schema) for name, schema in Items.model_json_schema(by_alias=True)["properties"].items()]
+    any_layer = _items("Places of a layer", [_LAYER, *kept])
+    of_each = {
+        f"/collections/{layer.id}/items": _items(layer.title["en"], [*kept, *_queryables(layer, kept)])
+        for layer in layers.values()
     }
-    layer = {"name": "layer", "in": "path", "required": True, "schema": {"type": "string"}}
+    return {"/collections/{layer}/items": any_layer, **of_each}
+
+
+def _items(summary: str, parameters: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    return _path(summary, GEOJSON, parameters, "places", {"type": "object"})
+
+
+def _queryables(layer: Layer, others: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    taken = {other["name"] for other in others}
+    asked = cast(Mapping[str, Mapping[str, object]], queryables.schema(layer, "", "en")["properties"])
+    return [
+        {"name": name, "in": "query", "schema": {"type": schema["type"]}, "description": schema["title"]}
+        for name, schema in asked.items()
+        if name not in taken and "type" in schema
+    ]
+
+
+def _parameter(name: str, schema: Mapping[str, Any]) -> dict[str, object]:
+    said = {key: value for key, value in schema.items() if key not in ("title", "description")}
+    if name == "bbox":
+        said = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 6}
+    shown = {"description": schema["description"], "schema": said}
+    return {"name": name, "in": "query", "required": False, "style": "form", "explode": False, **shown}
+
+
+_LAYER = {"name": "layer", "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _bare_paths() -> dict[str, object]:
+    month = _parameter("month", OfMonth.model_json_schema()["properties"]["month"])
     numbers = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}} for name in "zxy"
     ]
+    tile = [_LAYER, *numbers, month]
     return {
-        "/tiles/{layer}/{z}/{x}/{y}.mvt": _path(
-            "A vector tile", "application/vnd.mapbox-vector-tile", [layer, *numbers, month]
-        ),
-        "/tiles/{layer}/{z}/{x}/{y}.geojson": _path(
-            "The same tile as GeoJSON", "application/geo+json", [layer, *numbers, month]
-        ),
-        "/tiles/{layer}.json": _path("TileJSON 3.0.0 of a layer", "application/json", [layer, month]),
+        "/tiles/{layer}/{z}/{x}/{y}.mvt": _path("A vector tile", "application/vnd.mapbox-vector-tile", tile),
+        "/tiles/{layer}/{z}/{x}/{y}.geojson": _path("The same tile as GeoJSON", GEOJSON, tile),
+        "/tiles/{layer}.json": _path("TileJSON 3.0.0 of a layer", _JSON, [_LAYER, month]),
         "/live": _path("An event whenever the picture has changed", "text/event-stream", []),
     }
 
 
-def _path(summary: str, media_type: str, parameters: Sequence[Mapping[str, object]]) -> dict[str, object]:
-    found = {"description": summary, "content": {media_type: {"schema": {"type": "string"}}}}
-    return {
-        "get": {
-            "tags": ["tiles"],
-            "summary": summary,
-            "parameters": parameters,
-            "responses": {"200": found, "default": _PROBLEM},
-        }
-    }
+def _path(
+    summary: str,
+    media_type: str,
+    parameters: Sequence[Mapping[str, object]],
+    tag: str = "tiles",
+    schema: Mapping[str, object] | None = None,
+) -> dict[str, object]:
+    found = {"description": summary, "content": {media_type: {"schema": schema or {"type": "string"}}}}
+    is_tile = any(one["name"] == "z" for one in parameters)
+    responses = {"200": found, **({"204": {"description": "Nothing is drawn there"}} if is_tile else {})}
+    return {"get": {"tags": [tag], "summary": summary, "parameters": parameters, "responses": responses}}

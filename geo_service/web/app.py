@@ -25,9 +25,11 @@ from geo_service.service import Service
 from geo_service.web import (
     api_page,
     auditors,
-    features,
+    catalogue,
+    cells,
     following,
     geocoding,
+    items,
     jurisdictions,
     live,
     map_page,
@@ -38,9 +40,11 @@ from geo_service.web import (
     queue_page,
     queues,
     statistics,
+    styles,
     tasks,
     tasks_page,
     tiles,
+    tilesets,
     triage,
     triage_page,
     why,
@@ -50,7 +54,7 @@ from geo_service.web.parameters import NothingQuery
 _METHODS = ("GET", "HEAD", "OPTIONS")
 _CORS = {
     "access-control-allow-origin": "*",
-    "access-control-expose-headers": "ETag, Age, Link, Retry-After",
+    "access-control-expose-headers": "ETag, Age, Link, Content-Crs, Retry-After",
 }
 _CORS_PAIRS = [(name.encode(), value.encode()) for name, value in _CORS.items()]
 _PREFLIGHT = {
@@ -75,7 +79,11 @@ def create_app(library: Service, page: Path = map_page.DIST) -> ASGIApp:
     streamed = (*DEFAULT_EXCLUDED_CONTENT_TYPES, geocoding.NDJSON)  # a compressor would hold lines back
     app.add_middleware(GZipMiddleware, minimum_size=1000, exclude_content_types=streamed)
     app.include_router(why.routes(library, desk))
-    app.include_router(features.routes(library, desk))
+    app.include_router(catalogue.routes(library, desk))
+    app.include_router(tilesets.routes(library, desk))
+    app.include_router(items.routes(library, desk))
+    app.include_router(styles.routes(library, desk))
+    app.include_router(cells.routes(library, desk))
     app.include_router(geocoding.routes(library))
     app.include_router(queue_page.routes(library))
     app.include_router(queues.routes(library, desk))
@@ -90,8 +98,8 @@ def create_app(library: Service, page: Path = map_page.DIST) -> ASGIApp:
     app.include_router(triage.routes(library))
     app.include_router(triage_page.routes(library))
     app.include_router(map_page.routes(library, desk, page))
-    _add_health(app, desk)
-    api_page.add(app)
+    _add_health(app, library, desk)
+    api_page.add(app, library.layers)
     return Doorway(app, tiles.TileDoor(desk, library.settings.language), desk)
 
 
@@ -110,7 +118,7 @@ def _following(library: Service, desk: following.Desk) -> Callable[[FastAPI], Ab
     return lifespan
 
 
-def _add_health(app: FastAPI, desk: following.Desk) -> None:
+def _add_health(app: FastAPI, library: Service, desk: following.Desk) -> None:
     @app.get("/health/live", tags=["health"])
     async def alive(_: NothingQuery) -> Response:
         """The process answers."""
@@ -129,6 +137,7 @@ def _add_health(app: FastAPI, desk: following.Desk) -> None:
             "revision": desk.atlas.seq,
             "picture_age_s": round(desk.age().total_seconds(), 1),
             "month": desk.atlas.month,
+            "layers_refused": library.watch.catalogue.refused,
         }
         return Response(orjson.dumps(told), 503 if stale else 200, _UNKEPT, "application/json")
 

@@ -112,6 +112,7 @@ class Follower(threading.Thread):
 
     def _look(self) -> None:
         library, was, now = self._library, self._picture, self._library.now()
+        library.watch.look()  # the picture is drawn by the layer files as they are now
         with news.snapshot(library.engine) as connection:
             if was is None:
                 self._lay_down(drawing.whole(library, connection, now))

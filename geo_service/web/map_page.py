@@ -61,7 +61,9 @@ def configuration(library: Service, atlas: Atlas, view: View) -> dict[str, objec
     """Say what the page must know before it draws: months, colours and their ranges, layers that wear them, texts."""
     rule = library.rules.levels_at(atlas.month)
     ranges = atlas.scheme.ranges([rule.yellow, rule.orange, rule.red, rule.black])
-    shown = [layer for layer in atlas.layers.values() if layer.wears_levels and view.shows(layer.id)]
+    shown = [
+        layer for layer in atlas.layers.values() if layer.wears_levels and layer.is_of_zones and view.shows(layer.id)
+    ]
     bounds = [found for layer in shown if (found := atlas.ground(layer.id, view).bounds)]
     return {
         "title": {language: texts["title"] for language, texts in library.texts.items()},

@@ -168,10 +168,11 @@ class Reasons:
         return Response(orjson.dumps(answer), headers=_UNKEPT, media_type="application/json")
 
     def _kind(self, layer: str, view: View) -> str:
-        kind = self._desk.atlas.layer(layer, view).zones
-        if not kind:
-            raise NotFound(f"layer {layer} holds objects, which have no colour; /collections/warnings is about places")
-        return kind
+        described = self._desk.atlas.layer(layer, view)
+        if not described.is_of_zones:
+            what = "objects, which have no colour" if described.objects else "cells; the places they lie in say why"
+            raise NotFound(f"layer {layer} holds {what}; /collections/warnings is about places")
+        return described.zones
 
     def _beside(self, kind: str, zone_id: str, month: str, as_of: datetime | None, view: View) -> Mapping[str, object]:
         """Give what stands beside the colour of one place, of the running month as it is known now."""

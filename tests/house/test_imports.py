@@ -55,7 +55,7 @@ def test_the_arrows_hold():
         ("analysis/rules.py", "from geo_service import files", "Pure rooms reach nothing outside"),
         ("maps/tiles.py", "import os", "Pure rooms reach nothing outside"),
         ("maps/layers.py", "import random", "Pure rooms reach nothing outside"),
-        ("web/features.py", "import sqlalchemy", "web holds no SQL"),
+        ("web/items.py", "import sqlalchemy", "web holds no SQL"),
         ("jobs/working.py", "import geoalchemy2", "SQL lives in store"),
         ("web/app.py", "import dask", "Dask is known to batch only"),
     ],

@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from geo_service import files
 from geo_service.geography.zones import Zones
-from geo_service.maps import atlas, layers, tiles
+from geo_service.maps import atlas, cells, layers, tiles
 from geo_service.maps import ground as grounds
 
 LAYERS_FOLDER = Path(__file__).resolve().parents[2] / "layers"
@@ -44,6 +44,7 @@ def picture(
     """Give an atlas of June 2024; `counts` is month -> zone -> (count, level)."""
     shapes: dict[str, Sequence[BaseGeometry]] = {"communities": communities}
     grounds = [ground(zones(kind, shapes.get(kind, []))) for kind in layers.ZONE_KINDS]
+    grounds.append(cells.lay(np.array([], dtype=np.uint64)))
     levels = {("communities", month): frame(places) for month, places in (counts or {}).items()}
     return atlas.Atlas.build(LAYERS, SCHEME, grounds, levels, month="2024-06", seq=1)
 

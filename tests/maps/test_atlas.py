@@ -147,7 +147,9 @@ def test_places_are_found_by_box_and_by_id():
 
 def test_what_does_not_exist_says_what_does():
     drawn = picture(street(1))
-    with pytest.raises(NotFound, match="no layer 'cameras'; there are communities, patrol_zone_warnings"):
+    with pytest.raises(
+        NotFound, match="no layer 'cameras'; there are communities, incident_cells, patrol_zone_warnings"
+    ):
         drawn.tag("cameras")
     with pytest.raises(NotFound, match="no tile 3/8/0: zooms run from 0 to 22"):
         drawn.tile("warnings", tiles.Tile(3, 8, 0), "mvt")

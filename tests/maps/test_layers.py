@@ -1,11 +1,13 @@
+import dataclasses
 import tomllib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from geo_service import files
 from geo_service.errors import BadRule
-from geo_service.maps import layers
+from geo_service.maps import layers, written
 from tests.maps.drawn import LAYERS, LAYERS_FOLDER, SCHEME
 
 Table = dict[str, Any]
@@ -27,6 +29,7 @@ def test_the_layers_that_come_with_the_program():
         "warnings": ("communities", True),
         "unit_warnings": ("units", True),
         "patrol_zone_warnings": ("patrol_zones", True),
+        "incident_cells": ("cells", True),
         "prevention": ("", False),
         "venues": ("", False),
     }
@@ -81,7 +84,7 @@ def setting(path: str, value: object) -> Callable[[Table], None]:
         (setting("sql", "select 1"), "unknown key sql"),
         (
             setting("source.zones", "cameras"),
-            "source.zones must be one of communities, units, patrol_zones, came 'cameras'",
+            "source.zones must be one of communities, units, patrol_zones, cells, came 'cameras'",
         ),
         (setting("source.levels", 1), "source.levels must be true or false"),
         (setting("source.query", "…"), "unknown key query"),
@@ -95,14 +98,60 @@ def setting(path: str, value: object) -> Callable[[Table], None]:
         (setting("maxzoom", 99), "maxzoom must be a zoom from 0 to 24, came 99"),
         (setting("maxzoom", True), "maxzoom must be a zoom"),
         (setting("id", "Warnings!"), "id must be a name of small letters"),
+        (setting("role", 1), "role must be a name of small letters"),
+        (setting("style", "points"), "style must be levels or plain here, came 'points'"),
+        (setting("style", "hatched"), "style must be levels or plain here, came 'hatched'"),
     ],
 )
 def test_a_layer_that_cannot_be_drawn_is_refused(change: Callable[[Table], None], said: str):
     table = warnings()
     change(table)
     with pytest.raises(BadRule, match=r"^warnings\.toml") as caught:
-        layers.parse(table, "warnings.toml")
+        layers.parse(table, written.Written("warnings.toml"))
     assert said in str(caught.value)
+
+
+def test_a_view_of_a_role_shows_what_is_for_everybody_and_its_own():
+    of_station = dataclasses.replace(LAYERS["units"], role="station")
+    known = {**LAYERS, "units": of_station}
+    assert layers.seen_by("station", known).layers == set(LAYERS)
+    assert layers.seen_by("branch_duty", known).layers == set(LAYERS) - {"units"}
+
+
+def test_what_grouped_features_say_is_described_once_for_all_layers():
+    of_levels = [f"of_{level.name}" for level in SCHEME.levels]
+    for layer in LAYERS.values():
+        assert list(layer.grouped) == ["places", *(of_levels if layer.wears_levels else [])]
+        assert list(layer.tile_fields) == [*layer.fields, *layer.grouped]
+    table = tomllib.loads((LAYERS_FOLDER / "fields" / "grouped.toml").read_text(encoding="utf-8"))
+    del table["fields"]["of_red"]
+    with pytest.raises(BadRule, match="must describe exactly places, of_none, of_yellow, of_orange, of_red, of_black"):
+        layers.parse_grouped(table, written.Written("grouped.toml"), SCHEME)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (setting("plain", "grey"), "marks.toml: plain must look like #d7263d, came 'grey'"),
+        (setting("kinds.gate", "#FFFFFF"), "marks.toml: gate must look like #d7263d, came '#FFFFFF'"),
+        (setting("hatched", "#ffffff"), "marks.toml: unknown key hatched"),
+        (without("kinds"), "marks.toml: the table kinds is missing"),
+    ],
+)
+def test_marks_that_cannot_be_drawn_are_refused(change: Callable[[Table], None], said: str):
+    table = tomllib.loads((LAYERS_FOLDER / "styles" / "marks.toml").read_text(encoding="utf-8"))
+    change(table)
+    with pytest.raises(BadRule) as caught:
+        layers.parse_marks(table, written.Written("marks.toml"))
+    assert said in str(caught.value)
+
+
+def test_every_kind_of_object_has_a_colour_that_no_level_wears():
+    marks = files.read_marks(LAYERS_FOLDER)
+    kinds = {kind for layer in LAYERS.values() for kind in layer.objects}
+    assert kinds <= set(marks.kinds)
+    worn = [level.colour for level in (*SCHEME.levels, SCHEME.unknown)]
+    assert len({*worn, *marks.kinds.values(), marks.other}) == len(worn) + len(marks.kinds) + 1
 
 
 @pytest.mark.parametrize(
@@ -123,5 +172,5 @@ def test_a_scheme_that_would_mislead_is_refused(change: Callable[[Table], None],
     table = colours()
     change(table)
     with pytest.raises(BadRule, match=r"^levels\.toml") as caught:
-        layers.parse_levels(table, "levels.toml")
+        layers.parse_levels(table, written.Written("levels.toml"))
     assert said in str(caught.value)

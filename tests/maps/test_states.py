@@ -118,7 +118,7 @@ def test_withheld_and_unknown_have_classes_of_their_own():
 
 
 def test_what_has_no_colours_has_no_states():
-    with pytest.raises(NotFound, match="layer 'communities' has no colours; patrol_zone_warnings"):
+    with pytest.raises(NotFound, match="layer 'communities' has no colours; incident_cells, patrol_zone_warnings"):
         states.tile(RANDOM, "communities", HOME)
     with pytest.raises(BadInput, match="begins with b'GST1'"):
         states.read(b"<html>")

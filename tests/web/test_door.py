@@ -116,7 +116,11 @@ def test_the_api_describes_every_path_in_openapi_3_0(client: httpx.Client):
     assert set(page["paths"]) >= PATHS
     items = page["paths"]["/collections/{layer}/items"]["get"]
     asked = {one["name"]: one for one in items["parameters"]}
-    assert set(asked) == {"layer", "limit", "offset", "bbox", "month", "kind"}
+    assert set(asked) >= {"layer", "limit", "offset", "cursor", "bbox", "crs", "filter", "sortby", "month", "kind"}
+    assert asked["bbox"]["schema"]["type"] == "array"
+    ours = {one["name"] for one in page["paths"]["/collections/warnings/items"]["get"]["parameters"]}
+    assert ours - set(asked) == {"id", "name", "class", "level", "level_name", "colour", "withheld"}
+    assert set(items["responses"]) == {"200", "304", "400", "404", "503", "default"}
     assert asked["limit"]["schema"]["maximum"] == 10_000  # GDAL takes its page size from here
     assert set(page["paths"]["/geocode"]) == {"get", "post"}
     correction = page["components"]["schemas"]["Correction"]["properties"]
@@ -136,6 +140,8 @@ def test_a_failure_of_ours_is_told_without_its_insides(
         raise ZeroDivisionError("the insides")
 
     monkeypatch.setattr(Atlas, "properties", broken)
+    monkeypatch.setattr(Atlas, "columns", broken)
+    monkeypatch.setattr(Atlas, "tile", broken)
     monkeypatch.setattr(Kept, "get", lambda *asked: asked[-1]())  # nothing is kept: a tile is drawn
     answer = client.get(path, headers={"connection": "close"})  # the server hangs up after a failure; ask no more on it
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")

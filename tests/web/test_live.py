@@ -300,6 +300,7 @@ def test_a_city_without_zones_or_incidents_is_served_empty(database: sa.Engine):
             "revision": 0,
             "picture_age_s": 0,
             "month": "2024-06",
+            "layers_refused": {},
         }
         load_zones(service)
         wait_until(lambda: client.get(tile()).status_code == 200)
