@@ -97,7 +97,8 @@ class Asked:
 
     def draw(self) -> bytes:
         """Draw the tile.  Raises NotFound where there is none."""
-        parts = [self.atlas.tile(layer, self.tile, self.form, self.month, self.view) for layer in self.layers]
+        drawn = [self.atlas.tile(layer, self.tile, self.form, self.month, self.view) for layer in self.layers]
+        parts = [one.content for one in drawn]
         if self.form == "geojson" and len(parts) > 1:
             return _together(self.layers, parts)
         return b"".join(parts)  # one MVT after the other is an MVT of all their layers
