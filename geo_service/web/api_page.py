@@ -72,6 +72,14 @@ def _bare_paths() -> dict[str, object]:
             _MVT,
             [layer, *numbers, month, _choice("f", "Form of the tile", ["mvt", "geojson"])],
         ),
+        "/g/{digest}/{layer}/{z}/{x}/{y}.mvt": _path(
+            "The geometry of a tile without its colours, immutable",
+            _MVT,
+            [{"name": "digest", "in": "path", "required": True, "schema": {"type": "string"}}, layer, *numbers],
+        ),
+        "/states/{layer}/{z}/{x}/{y}": _path(
+            "The colours of a tile without its geometry", "application/vnd.geo-service.states", [layer, *numbers, month]
+        ),
         "/tiles/{layer}.json": _path("TileJSON 3.0.0 of a layer", "application/json", [layer, month]),
         "/live": _path("An event whenever the picture has changed", "text/event-stream", []),
     }

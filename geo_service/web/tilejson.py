@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from geo_service.maps.atlas import Atlas
-from geo_service.maps.layers import View
+from geo_service.maps.layers import Layer, View
 
 WHOLE_WORLD = (-180.0, -85.0511287, 180.0, 85.0511287)  # [deg] what Web Mercator shows
 
@@ -21,7 +21,11 @@ class Place:
 
 
 def described(atlas: Atlas, names: Sequence[str], view: View, at: Place) -> dict[str, object]:
-    """Describe layers that share their tiles; the ids of `vector_layers` are the names in the tiles."""
+    """Describe layers that share their tiles; the ids of `vector_layers` are the names in the tiles.
+
+    Besides what the standard says, one layer that wears levels tells under `geometry` and `states` where clients that
+    put colours on the geometry themselves find the two.
+    """
     layers = [atlas.layer(name, view) for name in names]
     west, south, east, north = bounds = _bounds(atlas, names, view)
     minzoom, maxzoom = min(layer.minzoom for layer in layers), max(layer.maxzoom for layer in layers)
@@ -46,7 +50,13 @@ def described(atlas: Atlas, names: Sequence[str], view: View, at: Place) -> dict
             }
             for layer in layers
         ],
+        **(_apart(atlas, layers[0], view, at) if len(layers) == 1 and layers[0].wears_levels else {}),
     }
+
+
+def _apart(atlas: Atlas, layer: Layer, view: View, at: Place) -> dict[str, str]:
+    tile, digest = f"{layer.id}/{{z}}/{{x}}/{{y}}", atlas.geometry_digest(layer.id, view)
+    return {"geometry": f"{at.origin}/g/{digest}/{tile}.mvt", "states": f"{at.origin}/states/{tile}{at.query}"}
 
 
 def _bounds(atlas: Atlas, names: Sequence[str], view: View) -> tuple[float, float, float, float]:

@@ -1,5 +1,8 @@
 """Tiles over HTTP, on a bare ASGI path: a look-up, and bytes that lie ready.
 
+A tile has four forms: with a month's colours as MVT or GeoJSON; its geometry alone, which never changes under its
+digest; its states alone, the colours in the order of the geometry's features.
+
 An address is read once; from then on, until the picture changes, it is an entry in a table that knows the tag of each
 representation, so "not modified" costs no drawing and a tile that is kept costs no thought.  What must be drawn is
 drawn once, a few at a time, in threads beside the event loop.
@@ -25,8 +28,8 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from geo_service.errors import BadParameter, NotFound
-from geo_service.maps import tiles
-from geo_service.maps.atlas import Atlas
+from geo_service.maps import states, tiles
+from geo_service.maps.atlas import Atlas, Drawn
 from geo_service.maps.layers import View
 from geo_service.web import access, cors, kept, live, negotiation, parameters, tilejson
 from geo_service.web.negotiation import is_known, origin
@@ -39,11 +42,20 @@ _TILE = re.compile(rf"/tiles/(?P<layers>[^/]+)/{_XYZ}\.(?P<form>mvt|pbf|geojson)
 _TILE_OF_COLLECTION = re.compile(
     r"/collections/(?P<layers>[^/]+)/tiles/WebMercatorQuad/(?P<z>[^/]+)/(?P<y>[^/]+)/(?P<x>[^/]+)"
 )
+_GEOMETRY = re.compile(rf"/g/(?P<digest>[^/]+)/(?P<layer>[^/]+)/{_XYZ}\.(?:mvt|pbf)")
+_STATES = re.compile(rf"/states/(?P<layer>[^/]+)/{_XYZ}")
 _TILEJSON = re.compile(r"/tiles/([^/]+)\.json")
 _NUMBER = re.compile(r"[0-9]{1,9}")
-_TYPES = {"mvt": b"application/vnd.mapbox-vector-tile", "geojson": b"application/geo+json"}
+_TYPES = {
+    "mvt": b"application/vnd.mapbox-vector-tile",
+    "geojson": b"application/geo+json",
+    "geometry": b"application/vnd.mapbox-vector-tile",
+    "states": b"application/vnd.geo-service.states",
+}
 _VARY = (b"vary", b"accept-encoding")
 _LIVE = (b"cache-control", b"no-cache")
+_FOR_EVER = (b"cache-control", b"public, max-age=31536000, immutable")
+_DROPPED = b"x-features-dropped"
 _HIT = (b"server-timing", b"cache;desc=hit")
 
 T = TypeVar("T")
@@ -66,7 +78,10 @@ class Representation:
 
 @dataclass(frozen=True)
 class Asked:
-    """A tile as it was asked for, and the picture it is drawn from; `version` names its content."""
+    """A tile as it was asked for, and the picture it is drawn from; `version` names its content.
+
+    Its form is "mvt" or "geojson" with colours, "geometry" (MVT without them) or "states" (the colours alone).
+    """
 
     atlas: Atlas
     layers: tuple[str, ...]
@@ -80,28 +95,34 @@ class Asked:
     def representation(self, coding: str) -> Representation:
         """Give what is known of the tile in a coding before it is drawn."""
         if coding not in self._representations:
-            etag = f'"{self.version}-{negotiation.CODINGS[coding]}"'.encode()
+            # The head of a state tile tells the revision it was written at; the same states may be written at another.
+            weak = "W/" if self.form == "states" else ""
+            etag = f'{weak}"{self.version}-{negotiation.CODINGS[coding]}"'.encode()
             where = f"{','.join(self.layers)}/{self.tile.z}/{self.tile.x}/{self.tile.y}.{self.form}"
             name = f"{where} {self.month} {self.view.name} {etag.decode()}"
-            marks = [(b"etag", etag), _LIVE, _VARY, *cors.PAIRS]
+            marks = [(b"etag", etag), _FOR_EVER if self.form == "geometry" else _LIVE, _VARY, *cors.PAIRS]
             self._representations[coding] = Representation(name, etag, kept.answer(304, marks))
         return self._representations[coding]
 
-    def answer(self, content: bytes, coding: str) -> kept.Answer:
+    def answer(self, content: bytes, coding: str, dropped: Sequence[cors.Pair]) -> kept.Answer:
         """Make the answer that carries a body, packed as `coding` says; empty, it is 204."""
         marks = self.representation(coding).unchanged.headers
         if not content:
             return kept.answer(204, [*marks, _HIT])
         encoded = [] if coding == "identity" else [(b"content-encoding", coding.encode())]
-        return kept.answer(200, [(b"content-type", _TYPES[self.form]), *encoded, *marks, _HIT], content)
+        return kept.answer(200, [(b"content-type", _TYPES[self.form]), *encoded, *marks, *dropped, _HIT], content)
 
-    def draw(self) -> bytes:
+    def draw(self) -> Drawn:
         """Draw the tile.  Raises NotFound where there is none."""
+        if self.form == "states":
+            return Drawn(states.tile(self.atlas, self.layers[0], self.tile, self.month, self.view), 0, 0)
+        if self.form == "geometry":
+            return self.atlas.geometry_tile(self.layers[0], self.tile, self.view)
         drawn = [self.atlas.tile(layer, self.tile, self.form, self.month, self.view) for layer in self.layers]
         parts = [one.content for one in drawn]
-        if self.form == "geojson" and len(parts) > 1:
-            return _together(self.layers, parts)
-        return b"".join(parts)  # one MVT after the other is an MVT of all their layers
+        # One MVT after the other is an MVT of all their layers.
+        content = _together(self.layers, parts) if self.form == "geojson" and len(parts) > 1 else b"".join(parts)
+        return Drawn(content, sum(one.features for one in drawn), sum(one.dropped for one in drawn))
 
 
 class TileDoor:
@@ -118,7 +139,7 @@ class TileDoor:
     @staticmethod
     def takes(path: str) -> bool:
         """Say whether a path is answered here."""
-        return path.startswith("/tiles/") or bool(_TILE_OF_COLLECTION.fullmatch(path))
+        return path.startswith(("/tiles/", "/g/", "/states/")) or bool(_TILE_OF_COLLECTION.fullmatch(path))
 
     def at_hand(self, scope: Scope) -> kept.Answer | None:
         """Give the answer to a GET that lies ready; None: `answer` must be asked."""
@@ -151,11 +172,13 @@ class TileDoor:
 
     async def _make(self, asked: Asked, coding: str) -> kept.Answer:
         if coding == "identity":
-            return asked.answer(await self._in_thread(asked.draw), coding)
-        drawn = asked.representation("identity").name
-        plain = await self._kept.get(drawn, lambda: self._make(asked, "identity"))
+            drawn = await self._in_thread(asked.draw)
+            dropped = [(_DROPPED, b"%d" % drawn.dropped)] if drawn.dropped else []
+            return asked.answer(drawn.content, coding, dropped)
+        name = asked.representation("identity").name
+        plain = await self._kept.get(name, lambda: self._make(asked, "identity"))
         content = await self._in_thread(lambda: negotiation.packed(plain.content, coding)) if plain.content else b""
-        return asked.answer(content, coding)
+        return asked.answer(content, coding, [pair for pair in plain.headers if pair[0] == _DROPPED])
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._drawers, work)
@@ -173,23 +196,47 @@ class TileDoor:
         return table[key]
 
     async def _as_asked(self, scope: Scope) -> Asked:
-        path, view = scope["path"], access.view_of(scope)
+        path, query, view = scope["path"], scope["query_string"], access.view_of(scope)
         if found := _TILE.fullmatch(path):
-            query = parameters.read(parameters.OfMonth, scope["query_string"])
             form = "geojson" if found["form"] == "geojson" else "mvt"
-        elif found := _TILE_OF_COLLECTION.fullmatch(path):
-            query = parameters.read(TileOfCollection, scope["query_string"])
-            form = query.f
-        else:
-            raise NotFound(
-                f"there is nothing at {path}; tiles are /tiles/{{layer}}/{{z}}/{{x}}/{{y}}.mvt or .geojson, their "
-                "description is /tiles/{layer}.json"
-            )
-        tile = _tile(found["z"], found["x"], found["y"])
+            return await self._coloured(found, form, parameters.read(parameters.OfMonth, query), view)
+        if found := _TILE_OF_COLLECTION.fullmatch(path):
+            wanted = parameters.read(TileOfCollection, query)
+            return await self._coloured(found, wanted.f, wanted, view)
+        if found := _STATES.fullmatch(path):
+            return await self._states(found, parameters.read(parameters.OfMonth, query), view)
+        if found := _GEOMETRY.fullmatch(path):
+            parameters.read(parameters.Nothing, query)
+            return self._geometry(found, view)
+        raise NotFound(
+            f"there is nothing at {path}; tiles are /tiles/{{layer}}/{{z}}/{{x}}/{{y}}.mvt or .geojson, and "
+            "/tiles/{layer}.json says where the rest is"
+        )
+
+    async def _coloured(self, found: re.Match[str], form: str, query: parameters.OfMonth, view: View) -> Asked:
+        tile = _tile(found)
         atlas, month = await self._moment(query)
         layers = _drawn_at(atlas, _layers(found["layers"]), tile, view)
-        version = ".".join(atlas.tag(layer, month, view) for layer in layers)
+        version = ".".join(atlas.version(layer, tile, month, view) for layer in layers)
         return Asked(atlas, layers, tile, form, month, view, version)
+
+    async def _states(self, found: re.Match[str], query: parameters.OfMonth, view: View) -> Asked:
+        tile, name = _tile(found), found["layer"]
+        atlas, month = await self._moment(query)
+        if not atlas.layer(name, view).wears_levels:
+            raise NotFound(f"layer '{name}' has no states: it wears no levels; its tiles are /tiles/{name}.json")
+        layers = _drawn_at(atlas, [name], tile, view)
+        return Asked(atlas, layers, tile, "states", month, view, atlas.version(name, tile, month, view))
+
+    def _geometry(self, found: re.Match[str], view: View) -> Asked:
+        tile, atlas, name, digest = _tile(found), self._desk.atlas, found["layer"], found["digest"]
+        now = atlas.geometry_digest(name, view)
+        if digest != now:
+            raise NotFound(
+                f"the geometry of layer '{name}' is not {digest}, or no longer: it is {now}; "
+                f"/tiles/{name}.json names the path of its tiles"
+            )
+        return Asked(atlas, _drawn_at(atlas, [name], tile, view), tile, "geometry", "", view, digest)
 
     async def _moment(self, query: parameters.OfMonth) -> tuple[Atlas, str]:
         """Say which picture and which month a query means: the only place here that does."""
@@ -215,7 +262,8 @@ def _missed(answer: kept.Answer, took_ms: float) -> kept.Answer:
     return replace(answer, headers=(*pairs, (b"server-timing", timing)))
 
 
-def _tile(z: str, x: str, y: str) -> tiles.Tile:
+def _tile(found: re.Match[str]) -> tiles.Tile:
+    z, x, y = found["z"], found["x"], found["y"]
     if not all(_NUMBER.fullmatch(number) for number in (z, x, y)):
         raise BadParameter(f"z, x and y of a tile are whole numbers, came {z}/{x}/{y}")
     tile = tiles.Tile(int(z), int(x), int(y))

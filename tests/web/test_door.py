@@ -92,6 +92,8 @@ PATHS = {
     "/tiles/{layer}/{z}/{x}/{y}.mvt",
     "/tiles/{layer}/{z}/{x}/{y}.geojson",
     "/collections/{layer}/tiles/WebMercatorQuad/{z}/{y}/{x}",
+    "/g/{digest}/{layer}/{z}/{x}/{y}.mvt",
+    "/states/{layer}/{z}/{x}/{y}",
     "/tiles/{layer}.json",
     "/live",
     "/geocode",
@@ -138,7 +140,8 @@ def test_a_failure_of_ours_is_told_without_its_insides(
     def broken(*_: object) -> object:
         raise ZeroDivisionError("the insides")
 
-    monkeypatch.setattr(Atlas, "properties", broken)
+    for part in ("properties", "tile"):
+        monkeypatch.setattr(Atlas, part, broken)
     monkeypatch.setattr(Kept, "at_hand", lambda *_: None)  # nothing is kept: a tile is drawn
     answer = client.get(path, headers={"connection": "close"})  # the server hangs up after a failure; ask no more on it
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")

@@ -8,8 +8,10 @@ import mapbox_vector_tile
 import pytest
 import zstandard
 
+from geo_service.maps import ground, states
 from geo_service.maps.atlas import Atlas
-from tests.web.serving import HOME, InJune, serving, tile, worn
+from tests.maps.drawn import tile_at
+from tests.web.serving import AT_A, HOME, LAT, LON, SIDE, InJune, commit, serving, tile, wait_until, worn
 
 MARCH, JUNE = "2024-03", "2024-06"
 
@@ -224,6 +226,15 @@ def test_a_tile_of_a_collection_is_the_same_with_row_before_column(client: httpx
         ("/tiles/warnings,cameras.json", 404, "no layer 'cameras'"),
         ("/collections/warnings/tiles/WebMercatorQuad/1/0/2", 404, "no tile 1/2/0"),
         ("/collections/cameras/tiles/WebMercatorQuad/0/0/0", 404, "no layer 'cameras'"),
+        ("/g/0123456789abcdef01234567/warnings/0/0/0.mvt", 404, "is not 0123456789abcdef01234567, or no longer: it is"),
+        ("/g/x/cameras/0/0/0.mvt", 404, "no layer 'cameras'"),
+        ("/g/x/warnings/0/0/0.mvt?month=2024-06", 400, "unknown parameter 'month'"),
+        ("/g/x/warnings,units/0/0/0.mvt", 404, "no layer 'warnings,units'"),
+        ("/g/warnings/0/0/0.mvt", 404, "there is nothing at /g/warnings/0/0/0.mvt"),
+        ("/states/communities/0/0/0", 404, "layer 'communities' has no states"),
+        ("/states/cameras/0/0/0", 404, "no layer 'cameras'"),
+        ("/states/warnings/1/2/0", 404, "no tile 1/2/0"),
+        ("/states/warnings/0/0/0?month=x", 400, "month=x"),
     ],
 )
 def test_what_cannot_be_answered_is_a_problem(client: httpx.Client, path: str, status: int, said: str):
@@ -287,3 +298,91 @@ def test_below_its_first_zoom_a_layer_is_not_drawn(library: InJune):
         assert "units from zoom 10 on" in alone.json()["detail"]
         assert list(mapbox_vector_tile.decode(both.content)) == ["communities"]
         assert client.get("/tiles/units,communities.json").json()["minzoom"] == 0
+
+
+def path_of(template: str) -> str:
+    return template.format(z=HOME.z, x=HOME.x, y=HOME.y)
+
+
+def test_geometry_lies_apart_from_its_states(client: httpx.Client):
+    described = client.get("/tiles/warnings.json").json()
+    geometry, worn = (client.get(path_of(described[part])) for part in ("geometry", "states"))
+    assert geometry.headers["content-type"] == "application/vnd.mapbox-vector-tile"
+    assert worn.headers["content-type"] == "application/vnd.geo-service.states"
+    baked = mapbox_vector_tile.decode(client.get(tile(form="mvt")).content)["warnings"]["features"]
+    shapes = mapbox_vector_tile.decode(geometry.content)["warnings"]["features"]
+    told = states.read(worn.content)
+    assert [(one["id"], one["geometry"]) for one in shapes] == [(one["id"], one["geometry"]) for one in baked]
+    assert {name for one in shapes for name in one["properties"]} == {"id", "name", "class"}
+    assert told.classes.tolist() == [one["properties"]["level"] for one in baked] == [1, 0, 0, 1]
+    assert told.digest == described["geometry"].split("/")[-5]
+    assert told.seq == client.get("/health/ready").json()["revision"]
+
+
+def test_states_of_a_month_go_with_the_same_geometry(client: httpx.Client):
+    described, march = (client.get("/tiles/warnings.json", params=of).json() for of in ({}, {"month": MARCH}))
+    assert march["geometry"] == described["geometry"]
+    assert march["states"] == f"{described['states']}?month={MARCH}"
+    now, then, unknown = (
+        client.get(path_of(described["states"]), params={"month": of}) for of in (JUNE, MARCH, "1999-01")
+    )
+    assert states.read(then.content).classes.tolist() == [2, 0, 0, 0]
+    assert states.read(unknown.content).classes.tolist() == [15] * 4
+    assert len({one.headers["etag"] for one in (now, then, unknown)}) == 3
+    held = {"if-none-match": then.headers["etag"]}
+    assert client.get(path_of(march["states"]), headers=held).status_code == 304
+    assert client.get(path_of(described["states"]), headers=held).status_code == 200
+
+
+def test_geometry_may_be_kept_for_ever(client: httpx.Client):
+    path = path_of(client.get("/tiles/warnings.json").json()["geometry"])
+    first = client.get(path)
+    assert first.headers["cache-control"] == "public, max-age=31536000, immutable"
+    again = client.get(path, headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.headers["cache-control"]) == (304, first.headers["cache-control"])
+    empty = client.get(path.replace(f"{HOME.x}/{HOME.y}", "0/0"))
+    assert (empty.status_code, empty.headers["cache-control"]) == (204, first.headers["cache-control"])
+    other = client.get(path.replace(path.split("/")[-5], "0" * 24))
+    assert (other.status_code, other.headers["cache-control"]) == (404, "no-store")
+    assert path.split("/")[-5] in other.json()["detail"]
+
+
+def test_states_where_there_is_no_geometry_are_a_head_alone(client: httpx.Client):
+    answer = client.get("/states/warnings/12/0/0")
+    assert answer.status_code == 200
+    assert states.read(answer.content).classes.tolist() == []
+
+
+def test_layers_without_levels_have_nothing_apart(client: httpx.Client):
+    for names in ("communities", "prevention", "warnings,unit_warnings"):
+        assert not {"geometry", "states"} & client.get(f"/tiles/{names}.json").json().keys()
+
+
+def test_a_tile_too_big_says_how_many_features_it_left_out(library: InJune, monkeypatch: pytest.MonkeyPatch):
+    with serving(library) as client:
+        assert "x-features-dropped" not in client.get(tile()).headers
+        monkeypatch.setattr(ground, "MOST_TILE_BYTES", 300)
+        for name, form in (("warnings", "mvt"), ("warnings,communities", "geojson"), ("warnings,communities", "mvt")):
+            for coding in ("gzip", "identity", "gzip"):
+                answer = client.get(f"{tile(name, form)}?month={MARCH}", headers={"accept-encoding": coding})
+                left = 4 * len(name.split(",")) - int(answer.headers["x-features-dropped"])
+                assert left == features_in(answer, form) > 0
+
+
+def features_in(answer: httpx.Response, form: str) -> int:
+    if form == "geojson":
+        return len(answer.json()["features"])
+    return sum(len(layer["features"]) for layer in mapbox_vector_tile.decode(answer.content).values())
+
+
+def test_a_commit_leaves_the_copies_of_tiles_it_does_not_touch(library: InJune):
+    far = tile_at(LON + SIDE / 2, LAT + SIDE / 2, 14), tile_at(LON + 3.8 * SIDE, LAT + SIDE / 2, 14)
+    paths = [f"/{what}/{of.z}/{of.x}/{of.y}" for of in far for what in ("tiles/warnings", "states/warnings")]
+    paths = [f"{path}.mvt" if path.startswith("/tiles") else path for path in paths]
+    with serving(library) as client:
+        held = {path: client.get(path).headers["etag"] for path in paths}
+        revision = client.get("/health/ready").json()["revision"]
+        commit(library, f"j7 2024-06-07_09:00 R {AT_A}")
+        wait_until(lambda: client.get("/health/ready").json()["revision"] > revision)
+        again = [client.get(path, headers={"if-none-match": held[path]}).status_code for path in paths]
+    assert again == [200, 200, 304, 304]

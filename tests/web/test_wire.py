@@ -1,6 +1,12 @@
 """The short cut answers as the usual way does, and keeps its place in the queue."""
 
+import re
 import socket
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from statistics import median
 
 import httpx
 import pytest
@@ -8,6 +14,7 @@ import pytest
 from tests.web.serving import tile
 
 READY, ASKED = tile(form="mvt"), "/tiles/warnings.json"
+HOUSE = Path(__file__).resolve().parents[2]
 
 
 def spoken(client: httpx.Client, text: str, answers: int) -> list[bytes]:
@@ -79,3 +86,59 @@ def test_the_line_stays_open_and_is_used_again(client: httpx.Client):
 def test_head_of_a_tile_that_lies_ready_has_no_body(client: httpx.Client):
     head, get = client.head(READY), client.get(READY)
     assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", get.headers["content-length"])
+
+
+class Lines:
+    """Eight connections to a server, each with one question under way, and the processor time of its thread."""
+
+    def __init__(self, process: int, port: int, thread: int) -> None:
+        self._lines = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(8)]
+        self._clock = Path(f"/proc/{process}/task/{thread}/schedstat")
+        self.ask(100)
+
+    def close(self) -> None:
+        """Hang up."""
+        for line in self._lines:
+            line.close()
+
+    def ask(self, rounds: int) -> list[bytes]:
+        """Ask for the tile so many times on every line; give the last answer of each."""
+        question = asks("/tiles/warnings/10/843/404.mvt", "Accept-Encoding: gzip").replace("\n", "\r\n").encode()
+        answers: list[bytes] = []
+        for _ in range(rounds):
+            for line in self._lines:
+                line.sendall(question)
+            answers = [self._read(line) for line in self._lines]
+        return answers
+
+    def cost_us(self, rounds: int = 200) -> float:
+        """Give the processor time of an answer [µs]."""
+        began = self._clock_ns()
+        self.ask(rounds)
+        return (self._clock_ns() - began) / 1000 / rounds / len(self._lines)
+
+    def _clock_ns(self) -> int:
+        return int(self._clock.read_text().split()[0])
+
+    @staticmethod
+    def _read(line: socket.socket) -> bytes:
+        got = line.recv(1 << 20)
+        head, _, body = got.partition(b"\r\n\r\n")
+        missing = int(re.search(rb"content-length: (\d+)", head)[1]) - len(body)
+        while missing > 0:
+            got += (more := line.recv(1 << 20))
+            missing -= len(more)
+        return got
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the kernel tells no processor time of threads")
+def test_a_kept_tile_costs_at_most_a_quarter_of_a_fastapi_route():
+    command = [sys.executable, "-m", "tests.web.two_servers"]
+    with subprocess.Popen(command, cwd=HOUSE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        numbers = [int(number) for number in process.stdout.readline().split()]
+        ours, theirs = Lines(process.pid, *numbers[:2]), Lines(process.pid, *numbers[2:])
+        with closing(ours), closing(theirs):
+            assert ours.ask(1)[0].partition(b"\r\n\r\n")[2] == theirs.ask(1)[0].partition(b"\r\n\r\n")[2]
+            costs = [(ours.cost_us(), theirs.cost_us()) for _ in range(5)]
+        process.stdin.close()
+    assert median(route / tile for tile, route in costs) >= 4, costs
