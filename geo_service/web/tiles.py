@@ -59,9 +59,10 @@ _DROPPED = b"x-features-dropped"
 _HIT = (b"server-timing", b"cache;desc=hit")
 
 T = TypeVar("T")
+When = parameters.OfMonth  # how a query says which month is shown
 
 
-class TileOfCollection(parameters.OfMonth):
+class TileOfCollection(When):
     """A query for a tile as OGC API Tiles has it."""
 
     f: Literal["mvt", "geojson"] = Field("mvt", description="Form of the tile: mvt, geojson")
@@ -199,12 +200,12 @@ class TileDoor:
         path, query, view = scope["path"], scope["query_string"], access.view_of(scope)
         if found := _TILE.fullmatch(path):
             form = "geojson" if found["form"] == "geojson" else "mvt"
-            return await self._coloured(found, form, parameters.read(parameters.OfMonth, query), view)
+            return await self._coloured(found, form, parameters.read(When, query), view)
         if found := _TILE_OF_COLLECTION.fullmatch(path):
             wanted = parameters.read(TileOfCollection, query)
             return await self._coloured(found, wanted.f, wanted, view)
         if found := _STATES.fullmatch(path):
-            return await self._states(found, parameters.read(parameters.OfMonth, query), view)
+            return await self._states(found, parameters.read(When, query), view)
         if found := _GEOMETRY.fullmatch(path):
             parameters.read(parameters.Nothing, query)
             return self._geometry(found, view)
@@ -213,14 +214,14 @@ class TileDoor:
             "/tiles/{layer}.json says where the rest is"
         )
 
-    async def _coloured(self, found: re.Match[str], form: str, query: parameters.OfMonth, view: View) -> Asked:
+    async def _coloured(self, found: re.Match[str], form: str, query: When, view: View) -> Asked:
         tile = _tile(found)
         atlas, month = await self._moment(query)
         layers = _drawn_at(atlas, _layers(found["layers"]), tile, view)
         version = ".".join(atlas.version(layer, tile, month, view) for layer in layers)
         return Asked(atlas, layers, tile, form, month, view, version)
 
-    async def _states(self, found: re.Match[str], query: parameters.OfMonth, view: View) -> Asked:
+    async def _states(self, found: re.Match[str], query: When, view: View) -> Asked:
         tile, name = _tile(found), found["layer"]
         atlas, month = await self._moment(query)
         if not atlas.layer(name, view).wears_levels:
@@ -238,12 +239,12 @@ class TileDoor:
             )
         return Asked(atlas, _drawn_at(atlas, [name], tile, view), tile, "geometry", "", view, digest)
 
-    async def _moment(self, query: parameters.OfMonth) -> tuple[Atlas, str]:
+    async def _moment(self, query: When) -> tuple[Atlas, str]:
         """Say which picture and which month a query means: the only place here that does."""
         return self._desk.atlas, query.month or self._desk.atlas.month
 
     async def _tilejson(self, scope: Scope, names: Sequence[str]) -> kept.Answer:
-        query = parameters.read(parameters.OfMonth, scope["query_string"])
+        query = parameters.read(When, scope["query_string"])
         atlas, _ = await self._moment(query)
         asked = query.model_dump(exclude_unset=True, by_alias=True)
         at = tilejson.Place(origin(scope), f"?{urlencode(asked)}" if asked else "", self._language)

@@ -10,7 +10,7 @@ from typing import Protocol, cast
 
 import uvicorn
 from httptools import HttpRequestParser
-from starlette.types import ASGIApp, Scope
+from starlette.types import Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
@@ -18,8 +18,12 @@ from uvicorn.server import ServerState
 from geo_service.web.kept import Answer
 
 
-class HasAtHand(Protocol):
+class Prompt(Protocol):
     """An application that can say at once, without waiting, what it answers to some requests."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as ASGI has it."""
+        ...
 
     def at_hand(self, scope: Scope) -> Answer | None:
         """Give the answer to a GET that lies ready.  The scope holds headers, raw_path and query_string."""
@@ -37,7 +41,7 @@ class QuickProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._at_hand = cast(HasAtHand, config.app).at_hand
+        self._at_hand = cast(Prompt, config.app).at_hand
         self._ready: Answer | None = None
 
     def on_headers_complete(self) -> None:
@@ -74,8 +78,8 @@ class QuickProtocol(HttpToolsProtocol):
         return self._at_hand(cast(Scope, self.scope))
 
 
-def configured(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 8080, leave_after_s: int = 2) -> uvicorn.Config:
-    """Say how an application that has answers at hand is run: in one process, without a log line for each request.
+def configured(app: Prompt, *, host: str = "127.0.0.1", port: int = 8080, leave_after_s: int = 2) -> uvicorn.Config:
+    """Say how an application is run: in one process, without a log line for each request.
 
     Streams are cut `leave_after_s` after the server was asked to end.
     """
