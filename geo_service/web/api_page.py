@@ -14,10 +14,12 @@ from starlette.responses import Response
 from geo_service.maps import queryables
 from geo_service.maps.layers import Layer
 from geo_service.web.links import GEOJSON
-from geo_service.web.parameters import Items, NothingQuery, OfMonth
+from geo_service.web.parameters import Items, NothingQuery, OfMoment
 
 _TYPE = "application/vnd.oai.openapi+json;version=3.0"
 _JSON = "application/json"
+_MVT = "application/vnd.mapbox-vector-tile"
+_STATES = "application/vnd.geo-service.states"
 _REFUSED = {
     "400": "A parameter or the body is unknown or wrong",
     "404": "It does not exist",
@@ -30,7 +32,7 @@ _REFUSED_POST = {
     "415": "The body is of another type",
 }
 _UNCHANGED = {"description": "The client holds it: If-None-Match named its ETag"}
-_KEPT = ("items", ".mvt", ".geojson")  # what has an ETag
+_KEPT = ("items", ".mvt", ".geojson", "/{x}", "/{y}", ".json")  # what has an ETag
 
 
 def _problem(said: str) -> dict[str, object]:
@@ -116,16 +118,28 @@ _LAYER = {"name": "layer", "in": "path", "required": True, "schema": {"type": "s
 
 
 def _bare_paths() -> dict[str, object]:
-    month = _parameter("month", OfMonth.model_json_schema()["properties"]["month"])
+    moment = [
+        _parameter(name, schema) for name, schema in OfMoment.model_json_schema(by_alias=True)["properties"].items()
+    ]
     numbers = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}} for name in "zxy"
     ]
-    tile = [_LAYER, *numbers, month]
+    tile, digest = [_LAYER, *numbers, *moment], {**_LAYER, "name": "digest"}
+    form = {"name": "f", "in": "query", "schema": {"type": "string", "enum": ["mvt", "geojson"]}, "description": "Form"}
+    here = {"name": "layers", "in": "query", "schema": {"type": "string"}, "description": "Layers, comma-separated"}
+    since = {"name": "since", "in": "query", "schema": {"type": "string"}, "description": "Id of the last event heard"}
     return {
-        "/tiles/{layer}/{z}/{x}/{y}.mvt": _path("A vector tile", "application/vnd.mapbox-vector-tile", tile),
+        "/tiles/{layer}/{z}/{x}/{y}.mvt": _path("A vector tile", _MVT, tile),
         "/tiles/{layer}/{z}/{x}/{y}.geojson": _path("The same tile as GeoJSON", GEOJSON, tile),
-        "/tiles/{layer}.json": _path("TileJSON 3.0.0 of a layer", _JSON, [_LAYER, month]),
-        "/live": _path("An event whenever the picture has changed", "text/event-stream", []),
+        "/collections/{layer}/tiles/WebMercatorQuad/{z}/{y}/{x}": _path(
+            "A vector tile as OGC API Tiles asks for it, row before column", _MVT, [*tile, form]
+        ),
+        "/g/{digest}/{layer}/{z}/{x}/{y}.mvt": _path(
+            "The geometry of a tile without its colours, immutable", _MVT, [digest, _LAYER, *numbers]
+        ),
+        "/states/{layer}/{z}/{x}/{y}": _path("The colours of a tile without its geometry", _STATES, tile),
+        "/tiles/{layer}.json": _path("TileJSON 3.0.0 of a layer", _JSON, [_LAYER, *moment]),
+        "/live": _path("An event whenever the picture has changed", "text/event-stream", [here, since]),
     }
 
 
