@@ -1,23 +1,20 @@
 """Parameters: what a query may hold, said once for the parser, the error and the OpenAPI page."""
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 import numpy as np
 import shapely
 from fastapi import Query
 from pydantic import (
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 
 from geo_service.errors import BadParameter
@@ -26,11 +23,11 @@ from geo_service.web import problems
 
 MOST = 10_000  # places in one page, and the default: a client that does not follow `next` must not lose any unseen
 FARTHEST = 1_000_000  # places that `offset` passes over
+COUNTS = ("exact", "estimated", "off")
 
 _MOST_PARAMETERS = 100
 _CORNERS = 32  # of a side of a box: in 4548, one of 100 km then lies within 10 m of its curve
 
-_SPACE_FOR_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:?\d\d)$")  # "+08:00" unescaped in a query comes as " 08:00"
 MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
 
 
@@ -46,40 +43,20 @@ class OfMonth(Nothing):
     month: str = Field("", pattern=MONTH, description="Calendar month, YYYY-MM; without it the current one in the city")
 
 
-class OfMoment(OfMonth):
-    """A query about one month, named or holding an instant, and as it was known at a moment."""
-
-    datetime: str = Field(
-        "",
-        description="Instant (RFC 3339), date, YYYY-MM, or an interval a/b, ../b, a/.. of them: "
-        "the last month on record in it; instead of month",
-    )
-    as_of: AwareDatetime | None = Field(
-        None, alias="as-of", description="As known at this moment, such as 2024-06-02T08:00:00+08:00; without it as now"
-    )
-
-    @field_validator("as_of", mode="before")
-    @classmethod
-    def _with_its_plus(cls, as_of: object) -> object:
-        return _SPACE_FOR_PLUS.sub(r"\1+\2", as_of) if isinstance(as_of, str) else as_of
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if self.month and self.datetime:
-            raise ValueError("month and datetime both say which month; give one of them")
-        return self
-
-
 class OfPage(Nothing):
     """A query for a page that is written in JSON only."""
 
     f: str = Field("", pattern="^(json)?$", description="Format of the answer: json")
 
 
-class OfShapes(OfMoment):
+class OfShapes(OfMonth):
     """A query for places as they are drawn, in some format and reference system."""
 
-    f: str = Field("", description="Format of the answer; without it the Accept header decides, then GeoJSON")
+    datetime: str = Field(
+        "",
+        description="Date, RFC 3339 instant, or interval a/b, ../b, a/..: the last month on record in it, not `month`",
+    )
+    f: str = Field("", pattern="^(json|geojson)?$", description="Format of the answer: geojson")
     crs: str = Field(
         references.CRS84.uri, description="Reference system of the answer, one of those the collection lists under crs"
     )
@@ -139,7 +116,6 @@ class Items(OfShapes):
 Q = TypeVar("Q", bound=Nothing)
 NothingQuery = Annotated[Nothing, Query()]
 MonthQuery = Annotated[OfMonth, Query()]
-MomentQuery = Annotated[OfMoment, Query()]
 PageQuery = Annotated[OfPage, Query()]
 ShapesQuery = Annotated[OfShapes, Query()]
 
@@ -177,7 +153,10 @@ def read_items(query: bytes, queryables: Iterable[str]) -> tuple[Items, dict[str
     """
     ours = {field.alias or name for name, field in Items.model_fields.items()}
     asked = dict(_pairs(query))
-    equal = {name: asked.pop(name) for name in queryables if name in asked and name not in ours}
+    means = {
+        name: asked.get("count") in COUNTS if name == "count" else True for name in ours
+    }  # count=3 is a property's
+    equal = {name: asked.pop(name) for name in queryables if name in asked and not means.get(name, False)}
     if unknown := [name for name in asked if name not in ours]:
         raise BadParameter(
             f"unknown parameter '{unknown[0][:100]}'; /api lists what this path takes, and the queryables of the layer "
