@@ -168,9 +168,9 @@ def postgis() -> Generator[PostGIS]:
         shutil.rmtree(folder)
 
 
-def environment(name: str) -> str:
-    """Give the interpreter of .venv-NAME, made as benchmarks/peers/NAME.lock says."""
-    lock, home = PEERS / f"{name}.lock", HOUSE / f".venv-{name}"
+def environment(name: str, locks: Path = PEERS) -> str:
+    """Give the interpreter of .venv-NAME, made as NAME.lock says among the locks."""
+    lock, home = locks / f"{name}.lock", HOUSE / f".venv-{name}"
     python, stamp = home / "bin" / "python", home / ".stamp"
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()
     if not stamp.exists() or stamp.read_text() != digest:

@@ -394,6 +394,8 @@ def _shape(node: object, system: references.Reference) -> shapely.Geometry:
 def box(numbers: Sequence[float]) -> shapely.Geometry:
     """Make a shape of west, south, east, north (heights are passed over); west > east goes over 180 degrees."""
     west, south, east, north = (float(n) for n in (numbers if len(numbers) == 4 else (*numbers[:2], *numbers[3:5])))
+    if west == east or south == north:  # the extent of one point has no area
+        return shapely.convex_hull(shapely.multipoints([(west, south), (east, north)]))
     if west <= east:
         return shapely.box(west, south, east, north)
     return shapely.union(shapely.box(west, south, 180.0, north), shapely.box(-180.0, south, east, north))

@@ -5,6 +5,7 @@ Which places are meant is read here and found by maps/selections.py; why a place
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC
 from urllib.parse import quote
 
@@ -24,6 +25,9 @@ from geo_service.web.links import GEOJSON, OGC, SCHEMA, header, link
 from geo_service.web.parameters import Items, OfShapes, ShapesQuery, read_items
 from geo_service.web.tiles import is_known, origin
 
+_DATED = re.compile(
+    r"\d{4}-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])([Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[ +-]\d{2}:\d{2}))?)?"
+)
 _FID = re.compile(r"[0-9]{1,18}")
 
 
@@ -50,12 +54,13 @@ class Places:
         atlas, view = self._desk.atlas, access.view_of(request.scope)
         described = atlas.layer(layer, view)
         query, equal = read_items(request.scope["query_string"], described.fields)
-        etag = f'W/"{atlas.tag(layer, query.month, view)}"'
+        month = month_of(atlas, query)
+        etag = f'W/"{atlas.tag(layer, month, view)}"'
         marks = {"etag": etag, "cache-control": "no-cache", **self._desk.marks()}
         if is_known(request.headers, etag):
             return Response(status_code=304, headers=marks)
-        wanted = selection(described, query, equal, view)
-        said = selections.Said(atlas, layer, query.month, view)
+        wanted = replace(selection(described, query, equal, view), month=month)
+        said = selections.Said(atlas, layer, month, view)
         found = paging.turned(
             selections.select(atlas, wanted, said), said, wanted.order, paging.Question(layer, query, equal)
         )
@@ -86,7 +91,7 @@ class Places:
         ]
         if described.is_of_zones:
             links.append(link(f"{links[0]['href']}/why", "describedby", "why it has its colour"))
-        said = selections.Said(atlas, layer, query.month, view)
+        said = selections.Said(atlas, layer, month_of(atlas, query), view)
         [feature] = _features(atlas, described, row, said, query)
         marks = {
             "cache-control": "no-cache",
@@ -95,6 +100,23 @@ class Places:
             "link": header(links),
         }
         return Response(orjson.dumps({**feature, "links": links}), headers=marks, media_type=GEOJSON)
+
+
+def month_of(atlas: Atlas, query: OfShapes) -> str:
+    """Say which month a query means: the one named, or the last on record in its `datetime`.  Raises BadParameter."""
+    if not query.datetime:
+        return query.month
+    ends = query.datetime.split("/")
+    if query.month or len(ends) > 2 or not all(end in ("", "..") or _DATED.fullmatch(end) for end in ends):
+        raise BadParameter(
+            f"datetime={query.datetime[:100]}: expected a date or instant, or a/b, ../b, a/.. of them, without month"
+        )
+    first, last = ("" if end == ".." else end[:7] for end in (ends[0], ends[-1]))
+    if not atlas.months:
+        return ""
+    newest = max(atlas.months[-1], atlas.month)
+    last = min(last or newest, newest)
+    return last if len(ends) == 2 and first <= last else first or last
 
 
 def selection(layer: Layer, query: Items, equal: Mapping[str, str], view: View) -> selections.Selection:

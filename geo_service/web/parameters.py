@@ -1,23 +1,20 @@
 """Parameters: what a query may hold, said once for the parser, the error and the OpenAPI page."""
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 import numpy as np
 import shapely
 from fastapi import Query
 from pydantic import (
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 
 from geo_service.errors import BadParameter
@@ -26,6 +23,7 @@ from geo_service.web import problems
 
 MOST = 10_000  # places in one page, and the default: a client that does not follow `next` must not lose any unseen
 FARTHEST = 1_000_000  # places that `offset` passes over
+COUNTS = ("exact", "estimated", "off")
 
 _MOST_PARAMETERS = 100
 _CORNERS = 32  # of a side of a box: in 4548, one of 100 km then lies within 10 m of its curve
@@ -141,7 +139,6 @@ class Items(OfShapes):
 Q = TypeVar("Q", bound=Nothing)
 NothingQuery = Annotated[Nothing, Query()]
 MonthQuery = Annotated[OfMonth, Query()]
-MomentQuery = Annotated[OfMoment, Query()]
 PageQuery = Annotated[OfPage, Query()]
 ShapesQuery = Annotated[OfShapes, Query()]
 
@@ -179,7 +176,10 @@ def read_items(query: bytes, queryables: Iterable[str]) -> tuple[Items, dict[str
     """
     ours = {field.alias or name for name, field in Items.model_fields.items()}
     asked = dict(_pairs(query))
-    equal = {name: asked.pop(name) for name in queryables if name in asked and name not in ours}
+    means = {
+        name: asked.get("count") in COUNTS if name == "count" else True for name in ours
+    }  # count=3 is a property's
+    equal = {name: asked.pop(name) for name in queryables if name in asked and not means.get(name, False)}
     if unknown := [name for name in asked if name not in ours]:
         raise BadParameter(
             f"unknown parameter '{unknown[0][:100]}'; /api lists what this path takes, and the queryables of the layer "

@@ -188,7 +188,7 @@ def test_why_of_other_months(client: httpx.Client):
         ("/collections/warnings/items?offset=1000001", 400, "offset=1000001"),
         ("/collections/warnings/items?cursor=bm9uZQ", 400, "belongs to another question"),
         ("/collections/warnings/items?count=some", 400, "count=some"),
-        ("/collections/warnings/items?month=2024-03&datetime=2024-03", 400, "give one of them"),
+        ("/collections/warnings/items?month=2024-03&datetime=2024-03", 400, "without month"),
         ("/collections/warnings/items/a?limit=1", 400, "unknown parameter 'limit'"),
         ("/collections/warnings/items/a/why?month=now", 400, "month=now"),
         ("/collections?f=xml", 400, "f=xml"),
@@ -364,3 +364,18 @@ def test_a_place_is_found_by_the_number_of_its_feature_too(client: httpx.Client)
     for place in client.get("/collections/warnings/items").json()["features"]:
         again = client.get(f"/collections/warnings/items/{place['id']}").json()
         assert again["properties"] == place["properties"]
+
+
+def test_a_datetime_means_the_last_month_on_record_in_it(client: httpx.Client):
+    whole = {month: worn(client.get(f"/collections/warnings/items?month={month}")) for month in ("2024-03", "2024-06")}
+    for said, month in (
+        ("2024-03-05", "2024-03"),
+        ("2024-03-05T08:00:00Z", "2024-03"),
+        ("2024-01-01/2024-03-31", "2024-03"),
+        ("../2024-03-31", "2024-03"),
+        ("2024-03-01/..", "2024-06"),
+    ):
+        answer = client.get("/collections/warnings/items", params={"datetime": said})
+        assert worn(answer) == whole[month], said
+    for wrong in ("yesterday", "2024-13-01", "2024-03-01/2024-04-01/2024-05-01"):
+        assert client.get("/collections/warnings/items", params={"datetime": wrong}).status_code == 400
