@@ -26,6 +26,7 @@ from geo_service.web import (
     api_page,
     auditors,
     features,
+    following,
     geocoding,
     jurisdictions,
     live,
@@ -61,7 +62,7 @@ _UNKEPT = {"cache-control": "no-store"}
 
 def create_app(library: Service, page: Path = map_page.DIST) -> ASGIApp:
     """Make the ASGI application that serves a library's layers; `page` is where the map page was built."""
-    desk = live.Desk(library.now)
+    desk = following.Desk(library.now)
     app = FastAPI(
         title="geo_service",
         version="1",
@@ -94,13 +95,13 @@ def create_app(library: Service, page: Path = map_page.DIST) -> ASGIApp:
     return Doorway(app, tiles.TileDoor(desk, library.settings.language), desk)
 
 
-def _following(library: Service, desk: live.Desk) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _following(library: Service, desk: following.Desk) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        follower = live.Follower(library, desk, asyncio.get_running_loop())
+        follower = following.Follower(library, desk, asyncio.get_running_loop())
         follower.start()
         # Who knocks right after the start meets a map, not a 503; without a database the doors open all the same.
-        await asyncio.to_thread(follower.first.wait, live.FIRST_PICTURE_S)
+        await asyncio.to_thread(follower.first.wait, following.FIRST_PICTURE_S)
         try:
             yield
         finally:
@@ -109,7 +110,7 @@ def _following(library: Service, desk: live.Desk) -> Callable[[FastAPI], Abstrac
     return lifespan
 
 
-def _add_health(app: FastAPI, desk: live.Desk) -> None:
+def _add_health(app: FastAPI, desk: following.Desk) -> None:
     @app.get("/health/live", tags=["health"])
     async def alive(_: NothingQuery) -> Response:
         """The process answers."""
@@ -135,7 +136,7 @@ def _add_health(app: FastAPI, desk: live.Desk) -> None:
 class Doorway:
     """What every request passes: CORS on every status, HEAD as GET without a body, errors as problems."""
 
-    def __init__(self, app: ASGIApp, tile_door: tiles.TileDoor, desk: live.Desk) -> None:
+    def __init__(self, app: ASGIApp, tile_door: tiles.TileDoor, desk: following.Desk) -> None:
         self._app = app
         self._tile_door = tile_door
         self._desk = desk

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from geo_service.maps import geojson
 from geo_service.maps.atlas import Atlas
 from geo_service.service import Service
-from geo_service.web import access, live
+from geo_service.web import access, following
 from geo_service.web.parameters import Items, ItemsQuery, MonthQuery, NothingQuery, boxes
 from geo_service.web.tiles import is_known, origin
 
@@ -29,7 +29,7 @@ _CONFORMS_TO = (
 )
 
 
-def routes(library: Service, desk: live.Desk) -> APIRouter:
+def routes(library: Service, desk: following.Desk) -> APIRouter:
     """Make the routes that answer from a desk's picture and, for `why`, from the library's store."""
     return Places(library, desk).router()
 
@@ -37,7 +37,7 @@ def routes(library: Service, desk: live.Desk) -> APIRouter:
 class Places:
     """The questions about layers and their places."""
 
-    def __init__(self, library: Service, desk: live.Desk) -> None:
+    def __init__(self, library: Service, desk: following.Desk) -> None:
         self._library = library
         self._desk = desk
 

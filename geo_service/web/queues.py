@@ -18,7 +18,7 @@ from geo_service.analysis import corrections
 from geo_service.errors import BadParameter
 from geo_service.service import Service
 from geo_service.store import decisions, gazetteers, news, reviews
-from geo_service.web import access, answers, live
+from geo_service.web import access, answers, following
 from geo_service.web.bodies import Correction, CorrectionBody, SignedBody
 from geo_service.web.parameters import Nothing, NothingQuery
 from geo_service.web.tiles import origin
@@ -38,7 +38,7 @@ class OfQueue(Nothing):
 QueueQuery = Annotated[OfQueue, Query()]
 
 
-def routes(library: Service, desk: live.Desk) -> APIRouter:
+def routes(library: Service, desk: following.Desk) -> APIRouter:
     """Make the routes that ask and change a library's store; the desk's picture says where the city is."""
     return Queues(library, desk).router()
 
@@ -46,7 +46,7 @@ def routes(library: Service, desk: live.Desk) -> APIRouter:
 class Queues:
     """The queue of reviews, decisions, aliases and versions of the gazetteer."""
 
-    def __init__(self, library: Service, desk: live.Desk) -> None:
+    def __init__(self, library: Service, desk: following.Desk) -> None:
         self._library = library
         self._desk = desk
         self._zone = ZoneInfo(library.settings.time_zone)

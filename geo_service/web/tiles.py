@@ -20,7 +20,7 @@ from geo_service.errors import BadParameter, NotFound
 from geo_service.maps import tiles
 from geo_service.maps.atlas import Atlas
 from geo_service.maps.layers import View
-from geo_service.web import access, live, parameters
+from geo_service.web import access, following, parameters
 
 KEPT_BYTES = 128 << 20
 WHOLE_WORLD = (-180.0, -85.0511287, 180.0, 85.0511287)  # [deg] what Web Mercator shows
@@ -78,7 +78,7 @@ class Kept:
 class TileDoor:
     """Answers what lies under /tiles/."""
 
-    def __init__(self, desk: live.Desk, language: str) -> None:
+    def __init__(self, desk: following.Desk, language: str) -> None:
         self._desk = desk
         self._language = language
         self._kept = Kept()

@@ -24,7 +24,7 @@ from geo_service.errors import BadParameter, BadRule, NotFound
 from geo_service.maps.layers import View
 from geo_service.service import Service
 from geo_service.store import archives, history, news, reading
-from geo_service.web import access, live
+from geo_service.web import access, following
 from geo_service.web.parameters import MONTH, Nothing, OfMonth
 
 _EARLIEST = "0000-00"
@@ -65,7 +65,7 @@ WhyQuery = Annotated[OfWhy, Query()]
 OutlookQuery = Annotated[OfOutlook, Query()]
 
 
-def routes(library: Service, desk: live.Desk) -> APIRouter:
+def routes(library: Service, desk: following.Desk) -> APIRouter:
     """Make the routes that ask a library's store about the colours on a desk's picture."""
     return Reasons(library, desk).router()
 
@@ -73,7 +73,7 @@ def routes(library: Service, desk: live.Desk) -> APIRouter:
 class Reasons:
     """The questions about colours."""
 
-    def __init__(self, library: Service, desk: live.Desk) -> None:
+    def __init__(self, library: Service, desk: following.Desk) -> None:
         self._library = library
         self._desk = desk
         self._zone = ZoneInfo(library.settings.time_zone)

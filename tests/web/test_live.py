@@ -11,10 +11,10 @@ import pytest
 import shapely
 import sqlalchemy as sa
 
-from geo_service import jobs
-from geo_service.maps import atlas
+from geo_service import drawing, jobs
+from geo_service.maps import atlas, layers
 from geo_service.store import reading
-from geo_service.web import live
+from geo_service.web import following, live
 from tests.web.serving import (
     AT_A,
     AT_D,
@@ -102,11 +102,11 @@ def test_a_commit_to_another_month_leaves_this_one_as_it_is(library: InJune):
 
 
 def test_a_recording_wakes_the_follower_long_before_it_would_look(library: InJune, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(live, "LOOK_EVERY_S", 60.0)
+    monkeypatch.setattr(following, "LOOK_EVERY_S", 60.0)
 
     async def run() -> tuple[int, int]:
-        desk = live.Desk(library.now)
-        follower = live.Follower(library, desk, asyncio.get_running_loop())
+        desk = following.Desk(library.now)
+        follower = following.Follower(library, desk, asyncio.get_running_loop())
         follower.start()
         await asyncio.to_thread(follower.first.wait)
         await asyncio.sleep(0)
@@ -132,17 +132,17 @@ def test_a_picture_renewed_step_by_step_equals_one_drawn_afresh(library: InJune)
         f"j1 2024-06-01_00:10 D {AT_A}",  # is typed anew, and colours no longer
         f"m1 2024-03-05_23:30 R {AT_D}\nm2 2024-03-06_08:00 T {AT_D}",  # move to another place
     ]
-    stepwise, afresh = live.Desk(library.now), live.Desk(library.now)
+    stepwise, afresh = following.Desk(library.now), following.Desk(library.now)
 
     async def run() -> None:
-        follower = live.Follower(library, stepwise, asyncio.get_running_loop())
+        follower = following.Follower(library, stepwise, asyncio.get_running_loop())
         follower.start()
         await stepwise.change()
         for step in steps:
             changed = stepwise.change()
             await asyncio.to_thread(commit, library, step)
             await changed
-        other = live.Follower(library, afresh, asyncio.get_running_loop())
+        other = following.Follower(library, afresh, asyncio.get_running_loop())
         other.start()
         await afresh.change()
         await asyncio.to_thread(follower.leave)
@@ -234,7 +234,7 @@ def test_a_new_month_begins_at_midnight_in_the_city_and_is_told(library: InJune)
 def test_a_server_without_a_database_starts_and_gets_its_picture_later(
     library: InJune, outage: Outage, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(live, "FIRST_PICTURE_S", 0.2)
+    monkeypatch.setattr(following, "FIRST_PICTURE_S", 0.2)
     outage.begin()
     with serving(library) as client:
         for path in (tile(), "/tiles/warnings.json", "/collections", "/live", "/map/config.json"):
@@ -310,13 +310,13 @@ def test_a_picture_never_mixes_two_revisions(library: InJune, monkeypatch: pytes
     def interrupted(connection: sa.Connection, kind: str, month: str, view: object) -> object:
         if next(late, False):
             commit(library, f"n1 2024-06-10_10:00 R {AT_A}\nn2 2024-03-10_10:00 R {AT_A}")
-        return ask(connection, kind, month, live.EVERYTHING)
+        return ask(connection, kind, month, layers.EVERYTHING)
 
-    seen: list[live.Picture] = []
+    seen: list[drawing.Picture] = []
 
     async def run() -> None:
-        desk = live.Desk(library.now)
-        follower = live.Follower(library, desk, asyncio.get_running_loop())
+        desk = following.Desk(library.now)
+        follower = following.Follower(library, desk, asyncio.get_running_loop())
         monkeypatch.setattr(reading, "zone_levels", interrupted)
         follower.start()
         for _ in range(2):
