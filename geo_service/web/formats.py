@@ -67,11 +67,6 @@ class Crs:
     epsg: int | None
     name: str
 
-    @property
-    def system(self) -> str:
-        """Its name as feature_files wants it."""
-        return f"EPSG:{self.epsg}" if self.epsg else feature_files.CRS84
-
 
 CRS84 = Crs("http://www.opengis.net/def/crs/OGC/1.3/CRS84", None, "WGS 84")
 
@@ -151,12 +146,12 @@ def _closeness(known: Format, media_range: str) -> int:
 def answer(form: Format, page: Page, marks: Mapping[str, str], look: Look) -> Response:
     """Answer with a page in a format; `marks` are headers besides (ETag, Cache-Control …)."""
     headers = {**_headers(form, page), **marks}
-    features = feature_files.Features(page.layer.id, page.fids, page.columns, page.shapes, page.crs.system)
+    features = feature_files.Features(page.layer.id, page.fids, page.columns, page.shapes, _system(page.crs))
     if form.name == "html":
         headers["content-security-policy"] = _POLICY.format(style=pages.style_digest(look.scheme))
         return Written(lambda: _as_html(page, look), headers, f"{form.media_type}; charset=utf-8")
     if form.name in ("geojson", "geojsonseq"):
-        features = replace(features, shapes=_as_the_authority_orders(page))
+        features = replace(features, shapes=_as_the_authority_orders(page.shapes, features.system))
     if form.name == "geojsonseq":
         return StreamingResponse(feature_files.as_geojsonseq(features), headers=headers, media_type=form.media_type)
     writers: Mapping[str, Callable[[], bytes]] = {
@@ -207,16 +202,21 @@ def _as_html(page: Page, look: Look) -> bytes:
     return items.as_page(shown, words_of.in_languages(look.texts, page.language), look.scheme).encode()
 
 
-def _as_the_authority_orders(page: Page) -> Shapes | None:
-    """Give the shapes with their axes in the order of the system's definition (OGC API Features 2, 6.2), fit to print.
+def _system(crs: Crs) -> str:
+    """Name a system as feature_files wants it."""
+    return f"EPSG:{crs.epsg}" if crs.epsg else feature_files.CRS84
+
+
+def _as_the_authority_orders(shapes: Shapes | None, system: str) -> Shapes | None:
+    """Give shapes with their axes in the order of the system's definition (OGC API Features 2, 6.2), fit to print.
 
     EPSG:4326, 4490 and 4548 have latitude or northing first; CRS84 and 3857 do not.
     """
-    if page.shapes is None or page.crs.epsg is None:
-        return page.shapes
-    decimals = feature_files.decimals_of(page.crs.system)
-    order = slice(None, None, -1 if _has_north_first(page.crs.system) else 1)
-    return shapely.transform(page.shapes, lambda corners: np.round(corners[:, order], decimals))
+    if shapes is None or system == feature_files.CRS84:
+        return shapes
+    decimals = feature_files.decimals_of(system)
+    order = slice(None, None, -1 if _has_north_first(system) else 1)
+    return shapely.transform(shapes, lambda corners: np.round(corners[:, order], decimals))
 
 
 @cache

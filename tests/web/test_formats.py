@@ -160,6 +160,7 @@ def test_the_page_is_readable_in_either_language():
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "default-src 'none'" in page.headers["content-security-policy"]
     said = page.text
+    assert said.count("2024-06<") == 2  # in both titles, not in every row
     assert 'href="items/003"' in said
     assert f'href="{AT}?limit=3&amp;offset=6"' in said
     assert ">black</span>" in said
