@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from http import HTTPStatus
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import numpy as np
 import numpy.typing as npt
@@ -29,18 +29,20 @@ from geo_service.prints import words as words_of
 Shapes = npt.NDArray[np.object_]
 
 _WEIGHT = re.compile(r"\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*")
+_PAGES = ("self", "next", "prev")
 _POLICY = "default-src 'none'; style-src {style}; img-src data:; base-uri 'none'; frame-ancestors 'self'"
 
 
 @dataclass(frozen=True)
 class Format:
-    """A form of answer: its name for `f=`, media type, ending of its file, and the other media types that mean it.
+    """A form of answer: its name for `f=`, title, media type, ending of its file, other media types that mean it.
 
     `is_shown`: a browser shows it and need not save it; `is_negotiated`: the Accept header chose it.  Its name belongs
     in the ETag: the same places in another form are other bytes.
     """
 
     name: str
+    title: str
     media_type: str
     suffix: str
     aliases: tuple[str, ...] = ()
@@ -49,12 +51,12 @@ class Format:
 
 
 _ALL = (  # the first of those that a client likes best is meant
-    Format("geojson", "application/geo+json", "geojson", ("application/json",), is_shown=True),
-    Format("html", "text/html", "html", ("application/xhtml+xml",), is_shown=True),
-    Format("geojsonseq", "application/geo+json-seq", "geojsons"),
-    Format("csv", "text/csv", "csv"),
-    Format("fgb", "application/flatgeobuf", "fgb", ("application/vnd.flatgeobuf",)),
-    Format("parquet", "application/vnd.apache.parquet", "parquet", ("application/x-parquet",)),
+    Format("geojson", "GeoJSON", "application/geo+json", "geojson", ("application/json",), is_shown=True),
+    Format("html", "HTML", "text/html", "html", ("application/xhtml+xml",), is_shown=True),
+    Format("geojsonseq", "GeoJSONSeq", "application/geo+json-seq", "geojsons"),
+    Format("csv", "CSV", "text/csv", "csv"),
+    Format("fgb", "FlatGeobuf", "application/flatgeobuf", "fgb", ("application/vnd.flatgeobuf",)),
+    Format("parquet", "GeoParquet", "application/vnd.apache.parquet", "parquet", ("application/x-parquet",)),
 )
 FORMATS: Mapping[str, Format] = {known.name: known for known in _ALL}
 
@@ -76,8 +78,8 @@ class Page:
     """A page of a layer's features.
 
     `columns` are what is said of each, by field, in the order they are served; `shapes` stand longitude or easting
-    first, whatever the system prefers (None: without geometry); `links` have rel, href, type and title; `matched` is
-    None where nobody counted; `stamp` is the moment of the answer, RFC 3339.
+    first, whatever the system prefers (None: without geometry); `links` have rel, href, type and title, and among them
+    is `self`; `matched` is None where nobody counted; `stamp` is the moment of the answer, RFC 3339.
     """
 
     layer: Layer
@@ -144,7 +146,11 @@ def _closeness(known: Format, media_range: str) -> int:
 
 
 def answer(form: Format, page: Page, marks: Mapping[str, str], look: Look) -> Response:
-    """Answer with a page in a format; `marks` are headers besides (ETag, Cache-Control …)."""
+    """Answer with a page in a format; `marks` are headers besides (ETag, Cache-Control …).
+
+    The page's own links and those beside it are of this format, and the same page in every other one is linked too.
+    """
+    page = replace(page, links=_linked(page, form))
     headers = {**_headers(form, page), **marks}
     features = feature_files.Features(page.layer.id, page.fids, page.columns, page.shapes, _system(page.crs))
     if form.name == "html":
@@ -187,6 +193,19 @@ def _headers(form: Format, page: Page) -> dict[str, str]:
         **({"link": ", ".join(links)} if links else {}),
         **({"vary": "Accept"} if form.is_negotiated else {}),
     }
+
+
+def _linked(page: Page, form: Format) -> list[dict[str, str]]:
+    """Give the links of a page in a format, and those to the others."""
+    own = [{**link, "type": form.media_type} if link["rel"] in _PAGES else link for link in page.links]
+    address = urlsplit(next(link["href"] for link in page.links if link["rel"] == "self"))
+    asked = [(name, value) for name, value in parse_qsl(address.query, keep_blank_values=True) if name != "f"]
+    for other in _ALL:
+        if other.name != form.name:
+            query = urlencode([*asked, ("f", other.name)], safe=",:/")
+            href = urlunsplit(address._replace(query=query))
+            own.append({"href": href, "rel": "alternate", "type": other.media_type, "title": other.title})
+    return own
 
 
 def _members(page: Page) -> dict[str, object]:

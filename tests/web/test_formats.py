@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import csv
 import dataclasses
+import html
 import io
 import threading
 from typing import Any
@@ -35,7 +36,7 @@ LINKS = [
     {"rel": "self", "href": f"{AT}?limit=3&offset=3", "type": "application/geo+json", "title": "this page"},
     {"rel": "next", "href": f"{AT}?limit=3&offset=6", "type": "application/geo+json", "title": "后面的"},
     {"rel": "prev", "href": f"{AT}?limit=3&offset=0", "type": "application/geo+json", "title": "before"},
-    {"rel": "alternate", "href": f"{AT}?f=csv&limit=3", "type": "text/csv", "title": "CSV"},
+    {"rel": "collection", "href": "http://here/collections/warnings", "type": "application/json", "title": "小区预警"},
 ]
 FGB, PARQUET = "application/flatgeobuf", "application/vnd.apache.parquet"
 
@@ -111,8 +112,10 @@ def test_every_format_read_back_is_the_page(f: str):
 def test_every_format_names_its_file_its_system_and_the_pages_beside_it(f: str):
     answer = told(page_of(city()), f, etag='W/"x"')
     links = answer.links
-    assert links["next"]["url"] == f"{AT}?limit=3&offset=6"
-    assert links["prev"]["url"] == f"{AT}?limit=3&offset=0"
+    for rel, offset in (("self", 3), ("next", 6), ("prev", 0)):
+        assert links[rel]["url"] == f"{AT}?limit=3&offset={offset}"
+        assert links[rel]["type"] == formats.FORMATS[f].media_type
+    assert links["collection"]["type"] == "application/json"
     assert answer.headers["content-crs"] == "<http://www.opengis.net/def/crs/OGC/1.3/CRS84>"
     assert f'filename="warnings.{formats.FORMATS[f].suffix}"' in answer.headers["content-disposition"]
     assert answer.headers["etag"] == 'W/"x"'
@@ -123,6 +126,23 @@ def test_what_was_negotiated_varies_by_accept():
     answer = told(page_of(city()), accept="text/csv")
     assert answer.headers["vary"] == "Accept"
     assert answer.headers["content-type"].startswith("text/csv")
+
+
+@pytest.mark.parametrize("f", ["geojson", "html"])
+def test_the_same_page_is_linked_in_every_other_format(f: str):
+    here = {"rel": "self", "href": f"{AT}?bbox=1,2,3,4&f={f}&filter=name%3D%27%E6%9D%91%27", "type": "", "title": ""}
+    answer = told(page_of(city(), links=[here]), f)
+    wanted = {
+        known.media_type: f"{AT}?bbox=1,2,3,4&filter=name%3D%27%E6%9D%91%27&f={known.name}"
+        for known in formats.FORMATS.values()
+        if known.name != f
+    }
+    if f == "geojson":
+        linked = {link["type"]: link["href"] for link in answer.json()["links"] if link["rel"] == "alternate"}
+        assert linked == wanted
+    for address in wanted.values():
+        assert f"<{address}>; " in answer.headers["link"]
+        assert f == "geojson" or html.escape(address) in answer.text
 
 
 def test_geojson_says_how_many_there_are():
