@@ -13,6 +13,7 @@ import pandas as pd
 
 from geo_service.analysis import trust
 from geo_service.maps import atlas as maps
+from geo_service.maps import ground
 from geo_service.maps.layers import EVERYTHING, ZONE_KINDS
 from geo_service.service import Service
 from geo_service.store import jurisdictions as registers
@@ -47,7 +48,7 @@ def whole(library: Service, connection: news.Connection, now: datetime) -> Pictu
     """Draw everything the store holds; the connection is that of a snapshot."""
     look = _look(library, connection, now)
     grounds = [
-        maps.survey(reading.zones(connection, kind, EVERYTHING), reading.feature_ids(connection, kind))
+        ground.survey(reading.zones(connection, kind, EVERYTHING), reading.feature_ids(connection, kind))
         for kind in ZONE_KINDS
     ]
     levels, seq = _levels(connection, reading.months(connection)), look.revision.seq
@@ -107,11 +108,11 @@ def _without_colours(library: Service, connection: news.Connection, atlas: maps.
     return atlas.without_colours(trust.withheld(stations, lineage, library.trust))
 
 
-def _pins(library: Service, connection: news.Connection, day: date) -> list[maps.Ground]:
+def _pins(library: Service, connection: news.Connection, day: date) -> list[ground.Ground]:
     """Pin the objects that stand on a day, layer by layer."""
     found = prevention.pins(connection, day, EVERYTHING)
     pinned = [layer for layer in library.layers.values() if layer.objects]
-    return [maps.pin(layer.id, found[found["kind"].isin(layer.objects)]) for layer in pinned]
+    return [ground.pin(layer.id, found[found["kind"].isin(layer.objects)]) for layer in pinned]
 
 
 def _levels(connection: news.Connection, months: Sequence[str]) -> dict[maps.KindMonth, pd.DataFrame]:
