@@ -298,6 +298,11 @@ def levels_of(incidents: pd.DataFrame, zones: Mapping[str, zone_geometry.Zones],
     return early_warnings.levels(counted, city, zones)
 
 
+def cell_levels_of(incidents: pd.DataFrame, city: rules.Rules) -> pd.DataFrame:
+    """Give the levels of H3 cells that follow from placed incidents, as `levels_of` does of zones."""
+    return early_warnings.cell_levels(counts.tally_cells(early_warnings.standing(incidents, city)), city)
+
+
 def _found(fresh: pd.DataFrame, rejected: pd.DataFrame, known: Known, summary: Summary, *, texts: bool = True) -> Found:
     came = fresh[_COUNTED]
     standing, gone = _standing(known.incidents, fresh)

@@ -1,4 +1,4 @@
-"""The command line: demo, up, serve, work, pull, load, digest, geocode, statistics, bulletin, check, migrate."""
+"""The command line: demo, up, serve, work, pull, load, export, digest, geocode, statistics and what else is below."""
 
 import argparse
 import json
@@ -224,6 +224,18 @@ def _add_load(command: argparse.ArgumentParser) -> None:
     command.add_argument("--because", default="", metavar="TEXT", help="gazetteer, archive: why it is loaded")
 
 
+def _add_export(command: argparse.ArgumentParser) -> None:
+    command.add_argument("layer", metavar="LAYER", help="which layer: warnings, units, venues …")
+    forms = ("geojson", "geojsonseq", "fgb", "parquet", "csv", "pmtiles")
+    command.add_argument("--format", required=True, choices=forms, help="form of the file")
+    command.add_argument("--out", required=True, type=Path, metavar="FILE", help="file to write")
+    command.add_argument(
+        "--month", default="", metavar="YYYY-MM", help="month of the colours (default: the current one)"
+    )
+    command.add_argument("--crs", default="OGC:CRS84", metavar="EPSG:CODE", help="system of fgb, parquet and csv")
+    command.add_argument("--force", action="store_true", help="replace the file if it is there")
+
+
 def _add_geocode(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "what", metavar="TEXT|FILE", help="an address; or a file with one a line, or CSV with --column"
@@ -314,6 +326,12 @@ def _geocode(arguments: Arguments, knobs: settings.Settings) -> None:
     geocoding.geocode(arguments, knobs)
 
 
+def _exporting(arguments: Arguments, knobs: settings.Settings) -> None:
+    from geo_service.cli import exporting
+
+    exporting.export(arguments, knobs)
+
+
 def _printing(name: str) -> _Run:
     """Give a command that prints statistics; their libraries are imported when it runs."""
 
@@ -343,6 +361,7 @@ _COMMANDS: Mapping[str, tuple[_Run, Callable[[argparse.ArgumentParser], None] | 
     "work": (_opening("work"), None, "Pull the feeds every GEO_PULL_EVERY_S seconds."),
     "pull": (_opening("pull"), _add_pull, "Pull the feeds once."),
     "load": (_opening("load"), _add_load, "Load zones, incidents, registers, prevention … into the database."),
+    "export": (_exporting, _add_export, "A layer as one file: GeoJSON, CSV, FlatGeobuf, GeoParquet or PMTiles."),
     "digest": (
         _digest,
         _add_digest,

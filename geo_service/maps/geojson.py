@@ -35,9 +35,9 @@ def fit_to_print(shapes: Shapes) -> Shapes:
     return shapely.orient_polygons(np.where(shapely.is_empty(rounded), shapes, rounded), exterior_cw=False)
 
 
-def geometries(shapes: Shapes) -> list[orjson.Fragment]:
-    """Write shapes that are fit to print as GeoJSON geometries."""
-    return [orjson.Fragment(text) for text in shapely.to_geojson(shapes)]
+def geometries(shapes: Shapes) -> list[orjson.Fragment | None]:
+    """Write shapes that are fit to print as GeoJSON geometries; null for one that is missing."""
+    return [None if text is None else orjson.Fragment(text) for text in shapely.to_geojson(shapes)]
 
 
 def features(ids: Sequence[int], shapes: Shapes, properties: Sequence[Mapping[str, Value]]) -> list[dict[str, object]]:

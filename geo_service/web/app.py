@@ -51,6 +51,7 @@ from geo_service.web import (
     triage_page,
     why,
 )
+from geo_service.web.moments import Moments
 from geo_service.web.parameters import NothingQuery
 
 _METHODS = ("GET", "HEAD", "OPTIONS")
@@ -60,6 +61,7 @@ _UNKEPT = {"cache-control": "no-store"}
 def create_app(library: Service, page: Path = map_page.DIST) -> "Doorway":
     """Make the ASGI application that serves a library's layers; `page` is where the map page was built."""
     desk = following.Desk(library.now)
+    moments = Moments(library, desk)
     app = FastAPI(
         title="geo_service",
         version="1",
@@ -74,7 +76,7 @@ def create_app(library: Service, page: Path = map_page.DIST) -> "Doorway":
     app.include_router(why.routes(library, desk))
     app.include_router(catalogue.routes(library, desk))
     app.include_router(tilesets.routes(library, desk))
-    app.include_router(items.routes(library, desk))
+    app.include_router(items.routes(library, desk, moments))
     app.include_router(styles.routes(library, desk))
     app.include_router(cells.routes(library, desk))
     app.include_router(geocoding.routes(library))
@@ -93,7 +95,7 @@ def create_app(library: Service, page: Path = map_page.DIST) -> "Doorway":
     app.include_router(map_page.routes(library, desk, page))
     _add_health(app, library, desk)
     api_page.add(app, library.layers)
-    return Doorway(app, tiles.TileDoor(desk, library.settings.language), desk)
+    return Doorway(app, tiles.TileDoor(desk, moments, library.settings.language), desk)
 
 
 def _following(library: Service, desk: following.Desk) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

@@ -8,12 +8,14 @@ growing old; the store is followed again as soon as it answers.  Who is told of 
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from geo_service import drawing
 from geo_service.errors import StoreFailed
 from geo_service.maps import atlas as maps
+from geo_service.maps import mvt
+from geo_service.maps.ground import FINEST, Ground
 from geo_service.service import Service
 from geo_service.store import news
 from geo_service.web import chronicle
@@ -23,6 +25,8 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0  # a lost NOTIFY costs this much
 STALE_AFTER = timedelta(seconds=5)  # without a look at the store: the database is away
 FIRST_PICTURE_S = 20.0  # the server opens its doors with a picture, or after this long without
+
+_LOOKED_AT_FIRST = 11  # the zoom at which a city fills a screen
 
 
 class Desk:
@@ -81,6 +85,7 @@ class Follower(threading.Thread):
         self._loop = loop
         self._picture: drawing.Picture | None = None
         self._leaving = threading.Event()
+        self._prepared: set[str] = set()
         self.first = threading.Event()
 
     def leave(self) -> None:
@@ -91,6 +96,7 @@ class Follower(threading.Thread):
     def run(self) -> None:
         """Look whenever the store has news, and each LOOK_EVERY_S in any case."""
         reached = True
+        mvt.warm_up()
         while not self._leaving.is_set():
             try:
                 with news.listening(self._library.engine) as wait:
@@ -123,3 +129,18 @@ class Follower(threading.Thread):
         self._picture = picture
         self._loop.call_soon_threadsafe(self._desk.put, picture)
         self.first.set()
+        self._prepare(picture.atlas.grounds.values())
+
+    def _prepare(self, grounds: Iterable[Ground]) -> None:
+        """Make the sheets of new grounds, of every zoom, before somebody waits for them: a second each in a city."""
+        fresh = [ground for ground in grounds if len(ground) and ground.digest not in self._prepared]
+        self._prepared |= {ground.digest for ground in fresh}
+        if fresh:
+            threading.Thread(target=_make_sheets, args=(fresh, self._leaving), name="sheets", daemon=True).start()
+
+
+def _make_sheets(grounds: Sequence[Ground], leaving: threading.Event) -> None:
+    for z in sorted(range(FINEST + 1), key=lambda z: abs(z - _LOOKED_AT_FIRST)):
+        for ground in grounds:
+            if not leaving.is_set():
+                ground.sheet(z)

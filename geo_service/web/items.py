@@ -10,30 +10,27 @@ from datetime import UTC
 from urllib.parse import quote
 
 import numpy as np
-import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from geo_service.errors import BadParameter, NotFound
 from geo_service.geography import references
-from geo_service.maps import cql2, geojson, queryables, selections
+from geo_service.maps import cql2, queryables, selections
 from geo_service.maps.atlas import Atlas
 from geo_service.maps.layers import Layer, View
 from geo_service.service import Service
-from geo_service.web import access, following, paging
+from geo_service.web import access, following, formats, paging
 from geo_service.web.links import GEOJSON, OGC, SCHEMA, header, link
+from geo_service.web.moments import Moments
 from geo_service.web.parameters import Items, OfShapes, ShapesQuery, read_items
 from geo_service.web.tiles import is_known, origin
 
-_DATED = re.compile(
-    r"\d{4}-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])([Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[ +-]\d{2}:\d{2}))?)?"
-)
 _FID = re.compile(r"[0-9]{1,18}")
 
 
-def routes(library: Service, desk: following.Desk) -> APIRouter:
-    """Make the routes that answer from a desk's picture."""
-    places = Places(library, desk)
+def routes(library: Service, desk: following.Desk, moments: Moments) -> APIRouter:
+    """Make the routes that answer from a desk's picture, or from one of another moment."""
+    places = Places(library, desk, moments)
     router = APIRouter(tags=["places"])
     items = "/collections/{layer}/items"
     # What items takes depends on the layer; api_page describes it.
@@ -45,20 +42,22 @@ def routes(library: Service, desk: following.Desk) -> APIRouter:
 class Places:
     """The questions for places."""
 
-    def __init__(self, library: Service, desk: following.Desk) -> None:
+    def __init__(self, library: Service, desk: following.Desk, moments: Moments) -> None:
         self._library = library
         self._desk = desk
+        self._moments = moments
 
     async def items(self, request: Request, layer: str) -> Response:
         """The places of a layer that a query asks for, in the order it asks for, a page at a time."""
-        atlas, view = self._desk.atlas, access.view_of(request.scope)
-        described = atlas.layer(layer, view)
+        view, now = access.view_of(request.scope), self._desk.atlas
+        described = now.layer(layer, view)
         query, equal = read_items(request.scope["query_string"], described.fields)
-        month = month_of(atlas, query)
-        etag = f'W/"{atlas.tag(layer, month, view)}"'
-        marks = {"etag": etag, "cache-control": "no-cache", **self._desk.marks()}
+        form = formats.chosen(query.f, request.headers.get("accept", ""))
+        atlas, month = await self._moments.at(query)
+        etag = f'W/"{atlas.tag(layer, month, view)}-{form.name}"'
+        marks = {"etag": etag, "cache-control": self._moments.keeping(query), **self._desk.marks()}
         if is_known(request.headers, etag):
-            return Response(status_code=304, headers=marks)
+            return Response(status_code=304, headers={**marks, **formats.varying(form)})
         wanted = replace(selection(described, query, equal, view), month=month)
         said = selections.Said(atlas, layer, month, view)
         found = paging.turned(
@@ -70,19 +69,38 @@ class Places:
             link(address, "collection", described.title[self._library.settings.language]),
             link(f"{address}/queryables", f"{OGC}queryables", "what can be asked for", SCHEMA),
         ]
-        members = {
-            "links": links,
-            "timeStamp": self._library.now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            **({} if query.count == "off" else {"numberMatched": found.matched}),
-            "numberReturned": len(found.rows),
-        }
-        content = geojson.collection(_features(atlas, described, found.rows, said, query), **members)
-        marks = {**marks, "content-crs": f"<{query.crs}>", "link": header(links)}
-        return Response(content, headers=marks, media_type=GEOJSON)
+        page = self._page(atlas, described, found.rows, said, query)
+        matched = None if query.count == "off" else found.matched
+        look = formats.Look(self._library.texts, atlas.scheme)
+        return formats.answer(form, replace(page, links=links, matched=matched), marks, look)
+
+    def _page(
+        self, atlas: Atlas, layer: Layer, rows: selections.Rows, said: selections.Said, query: OfShapes
+    ) -> formats.Page:
+        """Give places with the properties and in the reference system that a query asks for."""
+        names = [name for name in query.properties.split(",") if name] or list(said)
+        if unknown := [name for name in names if name not in said]:
+            raise BadParameter(f"properties: there is no '{unknown[0][:100]}'; expected some of {', '.join(said)}")
+        ground, reference = atlas.grounds[layer.ground], references.read(query.crs)
+        return formats.Page(
+            layer=layer,
+            language=self._library.settings.language,
+            fids=ground.fids[rows].tolist(),
+            columns={name: list(values) for name, values in said.of(names, rows).items()},
+            shapes=references.from_wgs84(ground.degrees[rows], reference) if query.geometry else None,
+            crs=formats.Crs(reference.uri, reference.epsg, reference.name),
+            links=[],
+            matched=None,
+            returned=len(rows),
+            stamp=self._library.now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
 
     async def item(self, request: Request, layer: str, zone_id: str, query: ShapesQuery) -> Response:
         """One place, by its own id or the number of its feature."""
-        atlas, view, at = self._desk.atlas, access.view_of(request.scope), origin(request.scope)
+        if query.f not in ("", "json", "geojson"):
+            raise BadParameter(f"f={query.f[:100]}: one place is answered as geojson; /items takes every format")
+        view, at = access.view_of(request.scope), origin(request.scope)
+        atlas, month = await self._moments.at(query)
         described, row = atlas.layer(layer, view), _row(atlas, layer, zone_id, view)
         own, here = str(atlas.ground(layer, view).ids[row[0]]), f"{at}/collections/{layer}"
         links = [
@@ -91,32 +109,14 @@ class Places:
         ]
         if described.is_of_zones:
             links.append(link(f"{links[0]['href']}/why", "describedby", "why it has its colour"))
-        said = selections.Said(atlas, layer, month_of(atlas, query), view)
-        [feature] = _features(atlas, described, row, said, query)
+        page = self._page(atlas, described, row, selections.Said(atlas, layer, month, view), query)
         marks = {
-            "cache-control": "no-cache",
+            "cache-control": self._moments.keeping(query),
             **self._desk.marks(),
             "content-crs": f"<{query.crs}>",
             "link": header(links),
         }
-        return Response(orjson.dumps({**feature, "links": links}), headers=marks, media_type=GEOJSON)
-
-
-def month_of(atlas: Atlas, query: OfShapes) -> str:
-    """Say which month a query means: the one named, or the last on record in its `datetime`.  Raises BadParameter."""
-    if not query.datetime:
-        return query.month
-    ends = query.datetime.split("/")
-    if query.month or len(ends) > 2 or not all(end in ("", "..") or _DATED.fullmatch(end) for end in ends):
-        raise BadParameter(
-            f"datetime={query.datetime[:100]}: expected a date or instant, or a/b, ../b, a/.. of them, without month"
-        )
-    first, last = ("" if end == ".." else end[:7] for end in (ends[0], ends[-1]))
-    if not atlas.months:
-        return ""
-    newest = max(atlas.months[-1], atlas.month)
-    last = min(last or newest, newest)
-    return last if len(ends) == 2 and first <= last else first or last
+        return Response(formats.one(page, links), headers=marks, media_type=GEOJSON)
 
 
 def selection(layer: Layer, query: Items, equal: Mapping[str, str], view: View) -> selections.Selection:
@@ -156,22 +156,3 @@ def _row(atlas: Atlas, layer: str, named: str, view: View) -> selections.Rows:
         if not len(rows):
             raise
         return np.asarray(rows, dtype=np.int64)
-
-
-def _features(
-    atlas: Atlas, layer: Layer, rows: selections.Rows, said: selections.Said, query: OfShapes
-) -> list[dict[str, object]]:
-    """Write places as GeoJSON features, with the properties and in the reference system that a query asks for."""
-    names = [name for name in query.properties.split(",") if name] or list(said)
-    if unknown := [name for name in names if name not in said]:
-        raise BadParameter(f"properties: there is no '{unknown[0][:100]}'; expected some of {', '.join(said)}")
-    ground, reference = atlas.grounds[layer.ground], references.read(query.crs)
-    properties = [dict(zip(names, values, strict=True)) for values in zip(*said.of(names, rows).values(), strict=True)]
-    fids = ground.fids[rows].tolist()
-    if not query.geometry:
-        return [
-            {"type": "Feature", "id": fid, "geometry": None, "properties": values}
-            for fid, values in zip(fids, properties, strict=True)
-        ]
-    shapes = references.as_ordered(references.from_wgs84(ground.degrees[rows], reference), reference)
-    return geojson.features(fids, shapes, properties)

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from geo_service.analysis import intake, trust
 from geo_service.errors import BadParameter
 from geo_service.maps.atlas import Atlas
-from geo_service.maps.layers import EVERYTHING, ZONE_KINDS
+from geo_service.maps.layers import CELLS, EVERYTHING, ZONE_KINDS
 from geo_service.service import Service
 from geo_service.store import jurisdictions as registers
 from geo_service.store import news, reading
@@ -97,6 +97,10 @@ class Moments:
         """
         return query.as_of is not None and query.as_of < self._desk.picture.look.revision.at - SETTLED_AFTER
 
+    def keeping(self, query: parameters.OfMoment) -> str:
+        """Give Cache-Control: an answer about a moment well past is good for an hour."""
+        return "public, max-age=3600" if self.is_settled(query) else "no-cache"
+
     async def _once(self, key: Hashable, as_of: datetime, find: Callable[[], T]) -> T:
         """Find something in a thread, once, however many ask; give it again while it holds."""
         base, settled = self._desk.atlas, as_of < self._desk.picture.look.revision.at - SETTLED_AFTER
@@ -128,6 +132,9 @@ class Moments:
             incidents = reading.incidents_in(connection, reading.Wanted(month, month, as_of), EVERYTHING)
             found = intake.levels_of(incidents, self._library.zones(connection), self._library.rules)
             levels = {(kind, month): found[(found["zone_kind"] == kind).to_numpy(dtype=bool)] for kind in ZONE_KINDS}
+            if CELLS in base.grounds:
+                cells = intake.cell_levels_of(incidents, self._library.rules)
+                levels[CELLS, month] = cells.rename(columns={"h3": "zone_id"})
             atlas = bare.renewed(levels, months=known.months, month=known.running, seq=known.seq)
             if month != known.running:
                 return atlas

@@ -1,20 +1,23 @@
 """Parameters: what a query may hold, said once for the parser, the error and the OpenAPI page."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 from urllib.parse import parse_qsl
 
 import numpy as np
 import shapely
 from fastapi import Query
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from geo_service.errors import BadParameter

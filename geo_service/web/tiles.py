@@ -32,6 +32,7 @@ from geo_service.maps import states, tiles
 from geo_service.maps.atlas import Atlas, Drawn
 from geo_service.maps.layers import View
 from geo_service.web import access, cors, following, kept, negotiation, parameters, tilejson
+from geo_service.web.moments import Moments
 from geo_service.web.negotiation import is_known, origin
 
 _DRAWN_AT_ONCE = 2  # more would only wait for each other and for the event loop
@@ -59,7 +60,7 @@ _DROPPED = b"x-features-dropped"
 _HIT = (b"server-timing", b"cache;desc=hit")
 
 T = TypeVar("T")
-When = parameters.OfMonth  # how a query says which month is shown
+When = parameters.OfMoment  # how a query says which month is shown
 
 
 class TileOfCollection(When):
@@ -129,8 +130,9 @@ class Asked:
 class TileDoor:
     """Answers what `takes` names."""
 
-    def __init__(self, desk: following.Desk, language: str) -> None:
+    def __init__(self, desk: following.Desk, moments: Moments, language: str) -> None:
         self._desk = desk
+        self._moments = moments
         self._language = language
         self._kept = kept.Kept()
         self._drawers = ThreadPoolExecutor(_DRAWN_AT_ONCE, "draw")
@@ -241,12 +243,12 @@ class TileDoor:
 
     async def _moment(self, query: When) -> tuple[Atlas, str]:
         """Say which picture and which month a query means: the only place here that does."""
-        return self._desk.atlas, query.month or self._desk.atlas.month
+        return await self._moments.at(query)
 
     async def _tilejson(self, scope: Scope, names: Sequence[str]) -> kept.Answer:
         query = parameters.read(When, scope["query_string"])
         atlas, _ = await self._moment(query)
-        asked = query.model_dump(exclude_unset=True, by_alias=True)
+        asked = query.model_dump(mode="json", exclude_unset=True, by_alias=True)
         at = tilejson.Place(origin(scope), f"?{urlencode(asked)}" if asked else "", self._language)
         content = orjson.dumps(tilejson.described(atlas, names, access.view_of(scope), at))
         etag = f'"{blake2b(content, digest_size=12).hexdigest()}"'

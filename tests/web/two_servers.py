@@ -6,16 +6,20 @@ It prints the port and the thread of each, and ends when its standard input does
 import socket
 import sys
 import threading
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from time import sleep
+from types import SimpleNamespace
 
 import shapely
 import uvicorn
 from fastapi import FastAPI
 from starlette.responses import Response
 
+from geo_service import drawing
 from geo_service.maps import tiles as grid
-from geo_service.web import live, negotiation, tiles, wire
+from geo_service.settings import Settings
+from geo_service.store.reading import Revision
+from geo_service.web import following, moments, negotiation, tiles, wire
 from geo_service.web.app import Doorway
 from tests.maps import drawn
 
@@ -28,9 +32,12 @@ def ours() -> tuple[uvicorn.Config, bytes]:
     squares = [shapely.box(west, south, west + SIDE, south + SIDE) for west, south in corners]
     atlas = drawn.picture(squares, {"2024-06": {f"{row:03}": (row % 7, min(row % 7, 4)) for row in range(900)}})
     now = datetime.now(UTC)
-    desk = live.Desk(lambda: now)
-    desk.put(live.Picture(atlas, 1, 1, date(2024, 6, 20), now, None, False))
-    door = tiles.TileDoor(desk, "en")
+    desk = following.Desk(lambda: now)
+    desk.put(
+        drawing.Picture(atlas, drawing.Look(now, Revision(1, 1, 1, now), now.date(), "2024-06", None, stale=False))
+    )
+    library = SimpleNamespace(settings=Settings(), now=lambda: now)
+    door = tiles.TileDoor(desk, moments.Moments(library, desk), "en")
     content = atlas.tile("warnings", grid.Tile(10, 843, 404), "mvt").content
     return wire.configured(Doorway(FastAPI(), door, desk), port=0), negotiation.packed(content, "gzip")
 
