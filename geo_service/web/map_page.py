@@ -75,7 +75,9 @@ def configuration(library: Service, atlas: Atlas, view: View) -> dict[str, objec
             for level, words in zip(atlas.scheme.levels, ranges, strict=True)
         ],
         "unknown": _look(atlas.scheme.unknown),
-        "layers": [{"id": layer.id, "title": layer.title} for layer in shown],
+        "layers": [
+            {"id": layer.id, "title": layer.title, "geometry": atlas.geometry_digest(layer.id, view)} for layer in shown
+        ],
         "objects": [
             {"id": layer.id, "title": layer.title}
             for layer in atlas.layers.values()
