@@ -331,13 +331,11 @@ def _server(parts: Service) -> "uvicorn.Server":
     # The page's libraries are imported only where a page is served: `digest` and `pull` start without them.
     import uvicorn
 
+    from geo_service.web import wire
     from geo_service.web.app import create_app
 
     knobs = parts.settings
-    config = uvicorn.Config(
-        create_app(parts), host=knobs.host, port=knobs.port, log_level="warning", timeout_graceful_shutdown=2
-    )
-    return uvicorn.Server(config)
+    return uvicorn.Server(wire.configured(create_app(parts), host=knobs.host, port=knobs.port))
 
 
 def _sources(parts: Service, read: Sequence[Feed]) -> Sources:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from geo_service.web.parameters import NothingQuery, OfMonth
 
 _TYPE = "application/vnd.oai.openapi+json;version=3.0"
+_MVT = "application/vnd.mapbox-vector-tile"
 _PROBLEM = {
     "description": "An RFC 9457 problem",
     "content": {"application/problem+json": {"schema": {"type": "object"}}},
@@ -62,15 +63,31 @@ def _bare_paths() -> dict[str, object]:
         {"name": name, "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}} for name in "zxy"
     ]
     return {
-        "/tiles/{layer}/{z}/{x}/{y}.mvt": _path(
-            "A vector tile", "application/vnd.mapbox-vector-tile", [layer, *numbers, month]
-        ),
+        "/tiles/{layer}/{z}/{x}/{y}.mvt": _path("A vector tile", _MVT, [layer, *numbers, month]),
         "/tiles/{layer}/{z}/{x}/{y}.geojson": _path(
             "The same tile as GeoJSON", "application/geo+json", [layer, *numbers, month]
+        ),
+        "/collections/{layer}/tiles/WebMercatorQuad/{z}/{y}/{x}": _path(
+            "A vector tile as OGC API Tiles asks for it, row before column",
+            _MVT,
+            [layer, *numbers, month, _choice("f", "Form of the tile", ["mvt", "geojson"])],
+        ),
+        "/g/{digest}/{layer}/{z}/{x}/{y}.mvt": _path(
+            "The geometry of a tile without its colours, immutable",
+            _MVT,
+            [{"name": "digest", "in": "path", "required": True, "schema": {"type": "string"}}, layer, *numbers],
+        ),
+        "/states/{layer}/{z}/{x}/{y}": _path(
+            "The colours of a tile without its geometry", "application/vnd.geo-service.states", [layer, *numbers, month]
         ),
         "/tiles/{layer}.json": _path("TileJSON 3.0.0 of a layer", "application/json", [layer, month]),
         "/live": _path("An event whenever the picture has changed", "text/event-stream", []),
     }
+
+
+def _choice(name: str, description: str, values: Sequence[str]) -> dict[str, object]:
+    schema = {"type": "string", "enum": values}
+    return {"name": name, "in": "query", "schema": schema, "description": description}
 
 
 def _path(summary: str, media_type: str, parameters: Sequence[Mapping[str, object]]) -> dict[str, object]:

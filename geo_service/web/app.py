@@ -1,12 +1,12 @@
 """The application: assembles the HTTP door from a service.
 
     Doorway      CORS on every status, HEAD, OPTIONS, errors as problems
-    ├── /tiles/… tiles.py, on a bare path: the one that must be fast
+    ├── tiles    tiles.py, on a bare path: the one that must be fast
     ├── /live    live.py, Server-Sent Events
     └── the rest FastAPI: one module a subject, health and /api below
 
-Run it with one process: the picture lives in it.  A stream at /live ends only when its client leaves, so give the
-server a graceful shutdown of a second or two (uvicorn: timeout_graceful_shutdown).
+Run it as wire.py says, with one process: the picture lives in it.  Any ASGI server will do, only more slowly; a stream
+at /live ends only when its client leaves, so give it a second or two for a graceful shutdown.
 """
 
 import asyncio
@@ -25,9 +25,11 @@ from geo_service.service import Service
 from geo_service.web import (
     api_page,
     auditors,
+    cors,
     features,
     geocoding,
     jurisdictions,
+    kept,
     live,
     map_page,
     messages,
@@ -47,19 +49,10 @@ from geo_service.web import (
 from geo_service.web.parameters import NothingQuery
 
 _METHODS = ("GET", "HEAD", "OPTIONS")
-_CORS = {
-    "access-control-allow-origin": "*",
-    "access-control-expose-headers": "ETag, Age, Link, Retry-After",
-}
-_CORS_PAIRS = [(name.encode(), value.encode()) for name, value in _CORS.items()]
-_PREFLIGHT = {
-    "access-control-allow-headers": "Accept, Cache-Control, Content-Type, If-None-Match, Last-Event-ID, Range",
-    "access-control-max-age": "86400",
-}
 _UNKEPT = {"cache-control": "no-store"}
 
 
-def create_app(library: Service, page: Path = map_page.DIST) -> ASGIApp:
+def create_app(library: Service, page: Path = map_page.DIST) -> "Doorway":
     """Make the ASGI application that serves a library's layers; `page` is where the map page was built."""
     desk = live.Desk(library.now)
     app = FastAPI(
@@ -145,6 +138,9 @@ class Doorway:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["method"] in ("GET", "HEAD") and (ready := self.at_hand(scope)) is not None:
+            await ready(scope, receive, send)  # the server sends no body after HEAD
+            return
         leave = Leaving(send, head_only=scope["method"] == "HEAD")
         try:
             await self._answer(scope, leave.receiving(receive), leave)
@@ -153,11 +149,15 @@ class Doorway:
                 raise
             await problems.answer(error)(scope, receive, leave)
 
+    def at_hand(self, scope: Scope) -> kept.Answer | None:
+        """Give the answer to a GET that lies ready; None: it is to be asked for."""
+        return self._tile_door.at_hand(scope)
+
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]
         if method == "OPTIONS":
             methods = ", ".join((*_METHODS, "POST") if posts.is_open_to_all(path) else _METHODS)
-            preflight = {"access-control-allow-methods": methods, **_PREFLIGHT}
+            preflight = {"access-control-allow-methods": methods, **cors.PREFLIGHT}
             await Response(status_code=204, headers=preflight)(scope, receive, send)
         elif method == "POST" and posts.takes(path):
             posts.check(scope)
@@ -166,7 +166,7 @@ class Doorway:
             raise HTTPException(
                 405, f"{method} is not for this path; /api lists what is", {"allow": ", ".join(_METHODS)}
             )
-        elif path.startswith("/tiles/"):
+        elif self._tile_door.takes(path):
             await (await self._tile_door.answer(scope))(scope, receive, send)
         elif path == "/live":
             await live.stream(self._desk, scope, receive, send)
@@ -187,8 +187,8 @@ class Leaving:
         if message["type"] == "http.response.start":
             self.has_begun = True
             had = {name for name, _ in message.get("headers", ())}
-            cors = [pair for pair in _CORS_PAIRS if pair[0] not in had]
-            await self._send({**message, "headers": [*message.get("headers", ()), *cors]})
+            missing = [pair for pair in cors.PAIRS if pair[0] not in had]
+            await self._send({**message, "headers": [*message.get("headers", ()), *missing]})
             if self._head_only:
                 await self._send({"type": "http.response.body", "body": b""})
         elif not self._head_only:

@@ -24,7 +24,7 @@ from geo_service import files, jobs
 from geo_service.geography.zones import Zones
 from geo_service.service import Service
 from geo_service.settings import Settings
-from geo_service.web import app
+from geo_service.web import app, wire
 from tests.analysis import made
 from tests.maps.drawn import tile_at
 
@@ -106,9 +106,7 @@ def commit(service: Service, lines: str) -> None:
 @contextmanager
 def serving(service: Service, **options: Path) -> Generator[httpx.Client]:
     """Run a server and give a client that knows its address."""
-    served = app.create_app(service, **options)
-    config = uvicorn.Config(served, log_level="warning", timeout_graceful_shutdown=1, ws="none")
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(wire.configured(app.create_app(service, **options), leave_after_s=1))
     with socket.create_server(("127.0.0.1", 0)) as door:
         running = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)
         running.start()

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from geo_service.maps.atlas import Atlas
-from geo_service.web.tiles import Kept
+from geo_service.web.kept import Kept
 from tests.web.serving import tile
 
 EVERYWHERE = [
@@ -40,7 +40,9 @@ def test_pages_of_other_origins_may_read_every_answer(client: httpx.Client, path
 def test_head_answers_as_get_without_the_body(client: httpx.Client, path: str, status: int):
     head, get = client.head(path), client.get(path)
     assert (head.status_code, head.content) == (status, b"")
-    changing = ("date", "content-length") if path in ("/health/ready", "/collections/warnings/items") else ("date",)
+    changing = {"date", "server-timing"}
+    if path in ("/health/ready", "/collections/warnings/items"):
+        changing.add("content-length")
     kept = [{name: value for name, value in one.headers.items() if name not in changing} for one in (head, get)]
     assert kept[0] == kept[1]
 
@@ -89,6 +91,9 @@ PATHS = {
     "/collections/{layer}/items/{zone_id}/why",
     "/tiles/{layer}/{z}/{x}/{y}.mvt",
     "/tiles/{layer}/{z}/{x}/{y}.geojson",
+    "/collections/{layer}/tiles/WebMercatorQuad/{z}/{y}/{x}",
+    "/g/{digest}/{layer}/{z}/{x}/{y}.mvt",
+    "/states/{layer}/{z}/{x}/{y}",
     "/tiles/{layer}.json",
     "/live",
     "/geocode",
@@ -135,8 +140,9 @@ def test_a_failure_of_ours_is_told_without_its_insides(
     def broken(*_: object) -> object:
         raise ZeroDivisionError("the insides")
 
-    monkeypatch.setattr(Atlas, "properties", broken)
-    monkeypatch.setattr(Kept, "get", lambda *asked: asked[-1]())  # nothing is kept: a tile is drawn
+    for part in ("properties", "tile"):
+        monkeypatch.setattr(Atlas, part, broken)
+    monkeypatch.setattr(Kept, "at_hand", lambda *_: None)  # nothing is kept: a tile is drawn
     answer = client.get(path, headers={"connection": "close"})  # the server hangs up after a failure; ask no more on it
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
     assert answer.headers["access-control-allow-origin"] == "*"
