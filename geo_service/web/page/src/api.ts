@@ -16,6 +16,8 @@ export interface Level {
 export interface LayerInfo {
   id: string;
   title: Words;
+  minzoom: number;
+  maxzoom: number;
 }
 
 /** A layer that wears levels; `geometry` names what all its geometry tiles show. */

@@ -58,7 +58,7 @@ export class PlaceMap {
       fitBoundsOptions: { padding: roomForPanels(false) },
       hash: "map",
       maxZoom: 18.5,
-      zoomLevelsToOverscale: 5, // down to the finest tiles: none is cut in the worker, which would keep old colours
+      zoomLevelsToOverscale: 20, // nearer than the finest tiles these are stretched: cut in the worker they keep old colours
       maxTileCacheSize: 0, // the plane keeps tiles, and keeps them up to date
       attributionControl: false,
       dragRotate: false,

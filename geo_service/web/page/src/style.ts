@@ -1,7 +1,7 @@
 // How the map is drawn: one MapLibre style made from the server's configuration and the reader's theme.
 
 import type { ExpressionSpecification, LayerSpecification, SourceSpecification, StyleSpecification } from "maplibre-gl";
-import { looks, objectTiles, type Config, type Level } from "./api";
+import { looks, objectTiles, type Config, type LayerInfo, type Level } from "./api";
 import { fontFiles, MAP_FONT } from "./fonts";
 import { beaconName, hasPattern, patternName } from "./patterns";
 import { PROTOCOL } from "./plane";
@@ -36,7 +36,6 @@ export const PATROL = "patrol_zone_warnings";
 export const BEACONS = "beacons";
 const BEACON_END = 13; // [zoom] from here on the places themselves are large enough to be seen
 const NAMES_FROM = 13.5; // [zoom]
-export const FINEST = 14; // [zoom] of tiles; nearer they are stretched
 const VEIL = 0.3; // opacity of patrol zones below other places [0-1]
 const FONT = [MAP_FONT];
 const HOVERED: ExpressionSpecification = ["boolean", ["feature-state", "hovered"], false];
@@ -67,8 +66,8 @@ export function buildStyle(
   shown: ReadonlySet<string>,
 ): StyleSpecification {
   const sources: Record<string, SourceSpecification> = Object.fromEntries([
-    ...config.layers.map(({ id }) => [id, tiles(`${PROTOCOL}://${id}/{z}/{x}/{y}`)] as const),
-    ...config.objects.map(({ id }) => [id, tiles(objectTiles(id))] as const),
+    ...config.layers.map((layer) => [layer.id, tiles(layer, `${PROTOCOL}://${layer.id}/{z}/{x}/{y}`)] as const),
+    ...config.objects.map((layer) => [layer.id, tiles(layer, objectTiles(layer.id))] as const),
   ]);
   sources[POINTS] = { type: "geojson", data: { type: "FeatureCollection", features: [] } };
   return {
@@ -123,8 +122,8 @@ function objectLayers(id: string, tint: Tint): LayerSpecification[] {
   ];
 }
 
-function tiles(address: string): SourceSpecification {
-  return { type: "vector", tiles: [address], minzoom: 0, maxzoom: FINEST };
+function tiles({ minzoom, maxzoom }: LayerInfo, address: string): SourceSpecification {
+  return { type: "vector", tiles: [address], minzoom, maxzoom };
 }
 
 const UNKNOWN = -1; // stands for the level that tiles leave out where the month is not on record
