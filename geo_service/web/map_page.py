@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from geo_service.maps.atlas import Atlas, Box
 from geo_service.maps.layers import Layer, Level, View
 from geo_service.service import Service
-from geo_service.web import access, live
+from geo_service.web import access, following
 from geo_service.web.parameters import NothingQuery
 
 DIST = Path(__file__).parent / "page" / "dist"
@@ -30,14 +30,15 @@ _POLICY = (
 _WHOLE_WORLD = (-180.0, -85.0, 180.0, 85.0)  # [deg] shown while no zones are loaded
 
 
-def routes(library: Service, desk: live.Desk, dist: Path = DIST) -> APIRouter:
+def routes(library: Service, desk: following.Desk, dist: Path = DIST) -> APIRouter:
     """Make the routes of the page; `dist` is where its build lies."""
     router = APIRouter(include_in_schema=False)
     files = StaticFiles(directory=dist, check_dir=False)
 
     @router.get("/map/config.json")
     async def config(request: Request, _: NothingQuery) -> Response:
-        shown = configuration(library, desk.atlas, access.view_of(request.scope))
+        position = desk.chronicle.newest.name  # first: hearing once more of what the atlas holds already does no harm
+        shown = {"position": position, **configuration(library, desk.atlas, access.view_of(request.scope))}
         return Response(orjson.dumps(shown), headers={"cache-control": "no-cache"}, media_type="application/json")
 
     @router.get("/map")

@@ -19,6 +19,7 @@ def test_the_configuration_says_all_the_page_must_know(client: httpx.Client):
         ["2024-03", "2024-06"],
     )
     assert config["revision"] == client.get("/health/ready").json()["revision"]
+    assert config["position"].split("-")[0] == str(config["revision"])
     assert config["bounds"] == pytest.approx([LON, LAT, LON + 0.04, LAT + 0.01])
     assert config["language"] == "zh"
     assert [layer["id"] for layer in config["layers"]] == ["patrol_zone_warnings", "unit_warnings", "warnings"]
