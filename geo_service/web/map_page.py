@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from geo_service.maps.atlas import Atlas, Box
-from geo_service.maps.layers import Level, View
+from geo_service.maps.layers import Layer, Level, View
 from geo_service.service import Service
 from geo_service.web import access, following
 from geo_service.web.parameters import NothingQuery
@@ -37,7 +37,8 @@ def routes(library: Service, desk: following.Desk, dist: Path = DIST) -> APIRout
 
     @router.get("/map/config.json")
     async def config(request: Request, _: NothingQuery) -> Response:
-        shown = configuration(library, desk.atlas, access.view_of(request.scope))
+        position = desk.chronicle.newest.name  # first: hearing once more of what the atlas holds already does no harm
+        shown = {"position": position, **configuration(library, desk.atlas, access.view_of(request.scope))}
         return Response(orjson.dumps(shown), headers={"cache-control": "no-cache"}, media_type="application/json")
 
     @router.get("/map")
@@ -77,12 +78,8 @@ def configuration(library: Service, atlas: Atlas, view: View) -> dict[str, objec
             for level, words in zip(atlas.scheme.levels, ranges, strict=True)
         ],
         "unknown": _look(atlas.scheme.unknown),
-        "layers": [{"id": layer.id, "title": layer.title} for layer in shown],
-        "objects": [
-            {"id": layer.id, "title": layer.title}
-            for layer in atlas.layers.values()
-            if layer.objects and view.shows(layer.id)
-        ],
+        "layers": [{**_drawn(layer), "geometry": atlas.geometry_digest(layer.id, view)} for layer in shown],
+        "objects": [_drawn(layer) for layer in atlas.layers.values() if layer.objects and view.shows(layer.id)],
         "texts": {
             language: {
                 **texts,
@@ -92,6 +89,10 @@ def configuration(library: Service, atlas: Atlas, view: View) -> dict[str, objec
         },
         "language": library.settings.language,
     }
+
+
+def _drawn(layer: Layer) -> dict[str, object]:
+    return {"id": layer.id, "title": layer.title, "minzoom": layer.minzoom, "maxzoom": layer.maxzoom}
 
 
 def _look(level: Level) -> dict[str, object]:

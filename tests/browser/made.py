@@ -6,6 +6,7 @@ h         a hospital inside b
 p         one patrol zone around all of it
 """
 
+import math
 import socket
 import threading
 from dataclasses import dataclass, field
@@ -49,15 +50,20 @@ def quiet_spot(letter: str) -> tuple[float, float]:
     return west + WIDTH / 5, south + WIDTH / 5
 
 
-def zones() -> list[Zones]:
-    """Give all zones of the city."""
+def zones(crowd: int = 0) -> list[Zones]:
+    """Give all zones of the city; `crowd` are small communities more, in a square to its east."""
     squares = [shapely.box(*corner(letter), *(side + WIDTH for side in corner(letter))) for letter in NAMES]
+    x, y = np.divmod(np.arange(crowd), math.isqrt(crowd) + 1)
+    east, south_of_all = WEST + 5 * STEP + x * STEP / 10, NORTH - y * STEP / 10
+    huts: list[shapely.Polygon] = shapely.box(east, south_of_all, east + WIDTH / 10, south_of_all + WIDTH / 10).tolist()
     west, south = corner("b")
     ward = shapely.box(west + 0.005, south + 0.005, west + 0.007, south + 0.007)
     around = shapely.box(WEST - 0.002, NORTH - 2 * STEP - 0.002, WEST + 3 * STEP, NORTH)
-    classes = ["village" if letter == "e" else "residential" for letter in NAMES]
+    classes = ["village" if letter == "e" else "residential" for letter in NAMES] + ["residential"] * crowd
+    numbered = [f"x{n:05d}" for n in range(crowd)]
+    named = [f"{'城中村出租屋' * 10}{number}" for number in numbered]  # long: a few thousand are too heavy for one tile
     return [
-        _zones("communities", list(NAMES), list(NAMES.values()), classes, squares),
+        _zones("communities", [*NAMES, *numbered], [*NAMES.values(), *named], classes, squares + huts),
         _zones("units", ["h"], [HOSPITAL], ["hospital"], [ward]),
         _zones("patrol_zones", ["p"], [PATROL_ZONE], ["patrol_zone"], [around]),
     ]
@@ -141,14 +147,17 @@ class City:
     def _told(self) -> dict[str, Any]:
         return httpx.get(f"{self.address}/map/config.json").json()
 
-    def load_zones(self) -> None:
-        """Put the zones in."""
+    def load_zones(self, crowd: int = 0) -> None:
+        """Put the zones in, in place of those that are there."""
         with writing.lease(self.service.engine) as connection:
-            for each in zones():
+            for each in zones(crowd):
                 writing.replace_zones(connection, each, now=self.service.now())
 
-    def commit(self, *calls: str) -> int:
-        """Commit calls, each written "place code day hour:minute" (city time, this month), and give the revision."""
+    def commit(self, *calls: str, cursor: str | None = None) -> int:
+        """Commit calls, each written "place code day hour:minute" (city time, this month), and give the revision.
+
+        With a cursor the source counts as pulled now.
+        """
         now = self.service.now()
         rows = self._rows([call.split() for call in calls])
         with writing.lease(self.service.engine) as connection:
@@ -157,7 +166,7 @@ class City:
             places = {kind: reading.zones(connection, kind, EVERYTHING) for kind in ZONE_KINDS}
             found = intake.digest(rows, FEED, intake.Known(places, self.service.rules, stored), now)
             assert found.rejected.empty
-            return writing.record(connection, found, feed=FEED.id, cursor=None, now=now)
+            return writing.record(connection, found, feed=FEED.id, cursor=cursor, now=now)
 
     def _rows(self, calls: list[list[str]]) -> pd.DataFrame:
         columns: dict[str, list[str]] = {name: [] for name in FEED.columns_taken}
@@ -175,8 +184,8 @@ class City:
 class InMay(Service):
     """A service whose clock began at noon of 15 May 2026 when it was made, so that no test meets the end of a month."""
 
-    _began = monotonic()
+    began = monotonic()
 
     def now(self) -> datetime:
         """The one clock."""
-        return NOON + timedelta(seconds=monotonic() - self._began)
+        return NOON + timedelta(seconds=monotonic() - self.began)

@@ -30,7 +30,14 @@ def test_no_request_leaves_the_machine(reader: Reader, city: City):
     asked = {url.removeprefix(city.address).split("?")[0] for url in reader.requests}
     assert all(url.startswith((city.address, "data:", "blob:")) for url in reader.requests)
     # Requests of MapLibre's worker, of the style sheet and of the event stream are all among the ones looked at.
-    for part in ("/tiles/warnings/", ".woff2", "/live", "/map/config.json", "/collections/warnings/items/a/why"):
+    for part in (
+        "/g/",
+        "/states/warnings/",
+        ".woff2",
+        "/live",
+        "/map/config.json",
+        "/collections/warnings/items/a/why",
+    ):
         assert any(part in path for path in asked), part
 
 

@@ -85,7 +85,7 @@ def test_a_commit_while_the_page_is_opening_is_not_missed(reader: Reader, city: 
 
 
 def test_without_push_the_page_asks_by_itself(reader: Reader, city: City):
-    reader.context.route("**/live", lambda route: route.fulfill(status=204))  # tells an EventSource to give up
+    reader.context.route("**/live?*", lambda route: route.fulfill(status=204))  # tells an EventSource to give up
     page = reader.open()
     soon(page.locator(".freshness strong").text_content, city.say("page.polled"))
     city.commit("d T 09 09:09")

@@ -19,10 +19,15 @@ def test_the_configuration_says_all_the_page_must_know(client: httpx.Client):
         ["2024-03", "2024-06"],
     )
     assert config["revision"] == client.get("/health/ready").json()["revision"]
+    assert config["position"].split("-")[0] == str(config["revision"])
     assert config["bounds"] == pytest.approx([LON, LAT, LON + 0.04, LAT + 0.01])
     assert config["language"] == "zh"
     assert [layer["id"] for layer in config["layers"]] == ["patrol_zone_warnings", "unit_warnings", "warnings"]
     assert [layer["id"] for layer in config["objects"]] == ["prevention", "venues"]
+    assert [(layer["minzoom"], layer["maxzoom"]) for layer in config["layers"]] == [(0, 14)] * 3
+    for layer in config["layers"]:
+        geometry = client.get(f"/tiles/{layer['id']}.json").json()["geometry"]
+        assert f"/g/{layer['geometry']}/" in geometry
     assert all(set(layer["title"]) == {"zh", "en"} for layer in [*config["layers"], *config["objects"]])
     assert set(config["texts"]) == {"zh", "en"}
     assert config["texts"]["zh"]["category"]["robbery"] == "抢劫"

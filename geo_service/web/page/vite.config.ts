@@ -14,7 +14,7 @@ function fontLicence(): Plugin {
 }
 
 const SERVICE = "http://127.0.0.1:8080"; // `geo-service serve`, while the page is worked on with `npm run dev`
-const ASKED = ["/map/config.json", "/tiles", "/collections", "/health", "/live"];
+const ASKED = ["/map/config.json", "/tiles", "/g", "/states", "/collections", "/health", "/live"];
 
 export default defineConfig({
   base: "/map/",

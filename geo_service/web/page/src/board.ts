@@ -1,6 +1,6 @@
 // The panel beside the map: title, freshness, month, layers, legend, and what needs attention.
 
-import type { Code, Config } from "./api";
+import { monthsOnRecord, type Code, type Config, type Moment } from "./api";
 import { element, icon, ICONS, renew } from "./elements";
 import type { Language } from "./language";
 import { listingOrder } from "./style";
@@ -8,9 +8,9 @@ import { listingOrder } from "./style";
 export interface BoardOf {
   language: Language;
   config: Config;
-  month: string;
+  moment: Moment;
   layers: ReadonlySet<string>;
-  onMonth: (month: string) => void;
+  onMoment: (moment: Moment) => void;
   onLanguage: (code: Code) => void;
   onLayers: (layers: Set<string>) => void;
 }
@@ -92,27 +92,39 @@ function languages(of: BoardOf): HTMLElement {
 }
 
 function months(of: BoardOf): HTMLElement[] {
-  const { language, config } = of;
-  const known = [...new Set([...config.months, config.month, of.month])].sort().reverse();
-  const options = known.map((month) => {
-    const now = month === config.month ? ` · ${language.say("month.current")}` : "";
-    return element("option", { value: month, selected: month === of.month }, language.month(month) + now);
-  });
+  const { language, config, moment } = of;
+  const options = monthsOnRecord(config, moment)
+    .reverse()
+    .map((month) => {
+      const now = month === config.month ? ` · ${language.say("month.current")}` : "";
+      return element("option", { value: month, selected: month === moment.month }, language.month(month) + now);
+    });
   const select = element(
     "select",
     {
       ...{ id: "month", "data-key": "month" },
-      onchange: (event) => of.onMonth((event.target as HTMLSelectElement).value),
+      onchange: (event) => of.onMoment({ ...moment, month: (event.target as HTMLSelectElement).value }),
     },
     ...options,
   );
   const parts: HTMLElement[] = [element("label", { for: "month" }, language.say("month.label")), select];
-  if (of.month !== config.month) {
-    const back = { type: "button", class: "back", "data-key": "back", onclick: () => of.onMonth(config.month) };
-    const text = element("span", {}, language.say("page.past_month"));
-    parts.push(element("p", { class: "past" }, text, element("button", back, language.say("page.back_to_current"))));
+  if (moment.month !== config.month) {
+    parts.push(wayBack(language.say("page.past_month"), language.say("page.back_to_current"), "back", () =>
+      of.onMoment({ ...moment, month: config.month }),
+    ));
+  }
+  if (moment.asOf) {
+    parts.push(wayBack(language.say("month.as_known", { date: moment.asOf.slice(0, 10) }), language.say("month.known_now"), "now", () =>
+      of.onMoment({ ...moment, asOf: "" }),
+    ));
   }
   return parts;
+}
+
+/** What is special about the moment shown, and a button that ends it. */
+function wayBack(text: string, button: string, key: string, go: () => void): HTMLElement {
+  const back = element("button", { type: "button", class: "back", "data-key": key, onclick: go }, button);
+  return element("p", { class: "past" }, element("span", {}, text), back);
 }
 
 function switches(of: BoardOf): HTMLElement[] {

@@ -38,16 +38,19 @@ export class Tip {
     within.append(this.root);
   }
 
-  show(hovered: Hovered | null): void {
+  /** `count`: of a place, where it is known [incidents]. */
+  show(hovered: Hovered | null, count: number | null): void {
     this.root.hidden = !hovered || !matchMedia("(hover: hover)").matches;
     if (!hovered) return;
-    const { name, count, level } = hovered.properties;
-    renew(
-      this.root,
-      swatch(lookOf(this.levels, level)),
-      element("span", {}, name || this.language.say("place.unnamed")),
-      element("strong", {}, String(count ?? "—")),
-    );
+    const level = lookOf(this.levels, hovered.level);
+    const { language } = this;
+    if ("places" in hovered) {
+      const words = { count: hovered.places, level: level ? language.pick(level.text) : "—" };
+      renew(this.root, swatch(level), element("span", {}, language.say("map.group", words)));
+    } else {
+      const name = hovered.place.name || language.say("place.unnamed");
+      renew(this.root, swatch(level), element("span", {}, name), element("strong", {}, String(count ?? "—")));
+    }
     this.root.style.transform = `translate(${hovered.x + 14}px, ${hovered.y + 16}px)`;
   }
 }

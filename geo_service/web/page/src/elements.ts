@@ -52,6 +52,8 @@ export const ICONS = {
   plus: "M12 5v14M5 12h14",
   minus: "M5 12h14",
   whole: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
+  play: "M8 5l11 7-11 7z",
+  pause: "M8 5v14M16 5v14",
   up: "M6 15l6-6 6 6",
   find: "M10.5 17a6.5 6.5 0 1 1 0-13 6.5 6.5 0 0 1 0 13zM15.5 15.5L20 20",
 } as const;

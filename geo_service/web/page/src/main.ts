@@ -16,6 +16,8 @@ import { PlaceMap, type PlaceName } from "./map";
 import { News } from "./news";
 import { drawPlace } from "./place";
 import * as places from "./places";
+import { Plane } from "./plane";
+import { Scrubber } from "./scrubber";
 import { PATROL, type Theme } from "./style";
 
 declare global {
@@ -29,18 +31,22 @@ const QUIET_MS = 400; // places are asked for again at most this often, and afte
 
 class Page {
   private readonly language: Language;
+  private readonly plane: Plane;
   private readonly map: PlaceMap;
   private readonly board: Board;
   private readonly finder: Finder;
   private readonly freshness: Freshness;
   private readonly news: News;
+  private readonly scrubber: Scrubber;
   private readonly live: Live;
   private readonly dark = matchMedia("(prefers-color-scheme: dark)");
   private readonly levels: api.Level[];
-  private month: string;
+  private moment: api.Moment;
   private revision: number;
   private layers: Set<string>;
   private places: places.Place[] | null = null;
+  private placesOf: api.Moment | null = null;
+  private readonly shapes: places.Shapes = new Map();
   private chosen: PlaceName | null = null;
   private why: api.Why | null = null;
   private whyFailed = false;
@@ -52,10 +58,11 @@ class Page {
   constructor(private config: api.Config) {
     this.levels = api.looks(config);
     this.language = new Language(config.texts, config.language);
-    this.month = config.month;
+    this.moment = { month: config.month, asOf: "" };
     this.revision = config.revision;
     this.layers = new Set(config.layers.map((layer) => layer.id).filter((id) => id !== PATROL));
-    this.map = new PlaceMap(byId("map"), config, this.month, this.theme, this.layers);
+    this.plane = new Plane(config.layers, this.moment);
+    this.map = new PlaceMap(byId("map"), config, this.plane, this.theme, this.layers);
     window.geoMap = this.map.gl;
     this.finder = new Finder(
       this.language,
@@ -67,20 +74,27 @@ class Page {
     this.freshness = new Freshness(this.board.freshness, this.language, (month) => void this.noticeMonth(month));
     this.news = new News(byId("news"), this.language, this.levels, (place) => this.goTo(place));
     const tip = new Tip(byId("map"), this.language, config.levels);
-    this.map.onHover = (hovered) => tip.show(hovered);
+    this.map.onHover = (hovered) => tip.show(hovered, hovered && "place" in hovered ? this.countOf(hovered.place) : null);
     this.map.onChoose = (place) => this.choose(place);
-    this.live = new Live(
-      (seq) => void this.hear(seq),
-      (month) => void this.noticeMonth(month),
-      (channel) => this.freshness.hear(channel),
-    );
+    this.scrubber = new Scrubber(byId("scrubber"), this.language, (moment) => this.showMoment(moment));
+    this.scrubber.place(document.body, this.board.freshness);
+    this.live = new Live({
+      onDelta: (delta) => this.map.redraw(this.plane.hear(delta)),
+      onGap: () => {
+        this.plane.forget();
+        this.map.redraw();
+      },
+      onRevision: (seq) => void this.hear(seq),
+      onMonth: (month) => void this.noticeMonth(month),
+      onChannel: (channel) => this.freshness.hear(channel),
+    });
   }
 
   start(): void {
     this.draw();
     this.map.gl.once("style.load", () => {
       void this.loadPlaces();
-      this.live.start(this.revision); // its first word is the newest revision: nothing since the configuration is missed
+      this.live.start(this.config); // nothing since the configuration is missed
     });
     this.dark.addEventListener("change", () => this.map.paint(this.theme, this.layers));
     addEventListener("keydown", (event) => event.key === "Escape" && this.choose(null));
@@ -99,8 +113,8 @@ class Page {
     document.title = this.language.pick(this.config.title);
     this.map.gl.getCanvas().setAttribute("aria-label", this.language.say("page.map"));
     this.board.draw({
-      ...{ language: this.language, config: this.config, month: this.month, layers: this.layers },
-      onMonth: (month) => this.showMonth(month),
+      ...{ language: this.language, config: this.config, moment: this.moment, layers: this.layers },
+      onMoment: (moment) => void this.showMoment(moment),
       onLayers: (layers) => this.showLayers(layers),
       onLanguage: (code) => {
         this.language.choose(code);
@@ -113,6 +127,7 @@ class Page {
       whole: () => this.map.showWhole(this.config.bounds),
     });
     this.finder.draw();
+    this.scrubber.draw(this.config, this.moment);
     this.freshness.draw();
     this.drawState();
   }
@@ -120,7 +135,8 @@ class Page {
   private drawState(): void {
     const { language, config, levels } = this;
     // What one more incident would do is worth saying of the current month only.
-    const lowest = this.month === config.month ? places.lowestCounts(config.levels) : new Map<number | null, number>();
+    const current = this.moment.month === config.month;
+    const lowest = current ? places.lowestCounts(config.levels) : new Map<number | null, number>();
     const counts = this.places && places.perLevel(this.places, levels);
     drawLegend(this.board.legend, language, levels, counts);
     drawAttention(this.board.attention, {
@@ -135,14 +151,16 @@ class Page {
     });
   }
 
-  private showMonth(month: string): void {
-    this.month = month;
-    this.places = null;
+  /** Show a month, as it is known now or as it was known then; done when all of it is on the screen. */
+  private async showMoment(moment: api.Moment): Promise<void> {
+    this.moment = moment;
+    this.plane.show(moment);
     this.news.hide();
-    this.map.showMonth(month);
+    this.map.redraw();
     this.draw();
-    void this.loadPlaces();
     void this.loadWhy();
+    const drawn = new Promise<void>((done) => this.map.whenDrawn(done));
+    await Promise.all([drawn, this.loadPlaces()]);
   }
 
   private showLayers(layers: Set<string>): void {
@@ -171,17 +189,17 @@ class Page {
     void this.loadWhy();
   }
 
-  /** Something has been committed: colours, counts and the open panel follow. */
+  /** Something has been committed: objects, counts and the open panel follow the colours. */
   private async hear(seq: number): Promise<void> {
     this.revision = seq;
-    this.map.refresh();
+    this.map.refreshObjects();
     void this.loadWhy();
-    void this.loadPlaces();
     this.map.whenDrawn(() => {
       document.body.dataset["revision"] = String(seq);
       this.freshness.renewed();
     });
     await this.renewConfig();
+    await this.loadPlaces();
   }
 
   private async noticeMonth(month: string): Promise<void> {
@@ -196,20 +214,22 @@ class Page {
     } catch {
       return; // freshness says that the server is away; the next revision asks again
     }
-    const followed = this.month === before.month;
+    const followed = this.moment.month === before.month;
     if (isWholeWorld(before.bounds) && !isWholeWorld(this.config.bounds)) this.map.showWhole(this.config.bounds);
-    if (followed && this.month !== this.config.month) this.showMonth(this.config.month);
+    if (followed && this.moment.month !== this.config.month) void this.showMoment({ ...this.moment, month: this.config.month });
     else if (this.config.months.length !== before.months.length) this.draw();
   }
 
-  private layersOfPlaces(): string[] {
-    return this.config.layers.map((layer) => layer.id).filter((id) => this.layers.has(id));
+  private countOf(place: PlaceName): number | null {
+    const found = this.places?.find(({ layer, id }) => layer === place.layer && id === place.id);
+    return found?.level == null && !found?.count ? null : found.count;
   }
 
   private async loadPlaces(): Promise<void> {
     clearTimeout(this.again);
     const wait = this.restUntil - performance.now();
-    if (wait > 0 && this.places) {
+    const { moment } = this;
+    if (wait > 0 && this.placesOf === moment) {
       this.again = setTimeout(() => void this.loadPlaces(), wait);
       return;
     }
@@ -218,8 +238,9 @@ class Page {
     const { signal } = this.asking;
     const began = performance.now();
     try {
-      const before = this.places;
-      const found = await places.load(this.layersOfPlaces(), this.month, before ?? [], signal);
+      const before = this.placesOf === moment ? this.places : null; // nothing rises by looking at another month
+      const layers = this.config.layers.filter(({ id }) => this.layers.has(id));
+      const found = await places.load(layers, moment, this.shapes, before ?? [], signal);
       if (!signal.aborted) this.showPlaces(found, before);
     } catch {
       if (!signal.aborted) this.again = setTimeout(() => void this.loadPlaces(), TRY_AGAIN_MS);
@@ -231,6 +252,7 @@ class Page {
   private showPlaces(found: places.Place[], before: places.Place[] | null): void {
     const changed = !before || places.differ(found, before);
     this.places = found;
+    this.placesOf = this.moment;
     if (changed) this.map.showPoints(found);
     if (changed) this.drawState();
     const risen = before ? places.risen(found, before) : [];
@@ -246,7 +268,7 @@ class Page {
     this.askingWhy = new AbortController();
     const { signal } = this.askingWhy;
     try {
-      const why = await api.why(place.layer, place.id, this.month, signal);
+      const why = await api.why(place.layer, place.id, this.moment, signal);
       if (signal.aborted) return;
       this.why = why;
       this.whyFailed = false;

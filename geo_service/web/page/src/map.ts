@@ -1,17 +1,19 @@
 // The map itself: what is drawn where, what the pointer is over, what has been chosen.  It knows no words and no panels.
 
 import {
+  addProtocol,
   Map as GlMap,
   ScaleControl,
   setWorkerUrl,
   type GeoJSONSource,
   type MapGeoJSONFeature,
-  type VectorTileSource,
+  type Point,
 } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
-import { looks, tileAddress, type Box, type Config, type PlaceProperties } from "./api";
+import { looks, type Box, type Config, type TileName } from "./api";
 import { beaconImage, beaconName, hasPattern, patternImage, patternName } from "./patterns";
 import type { Place } from "./places";
+import { PROTOCOL, type Dirty, type Plane } from "./plane";
 import { BEACONS, buildStyle, dotsOf, drawingOrder, fillOf, isShown, layersOf, POINTS, type Theme } from "./style";
 
 setWorkerUrl(workerUrl);
@@ -22,11 +24,13 @@ export interface PlaceName {
   id: string;
 }
 
-export interface Hovered {
-  properties: PlaceProperties;
+/** What stands under the pointer: a place, or, zoomed far out, a group that stands for many. */
+export type Found = { level: number | null } & ({ place: PlaceName & { name: string } } | { places: number });
+
+export type Hovered = Found & {
   x: number; // [css px] from the left edge of the map
   y: number;
-}
+};
 
 type State = "hovered" | "chosen";
 
@@ -36,22 +40,26 @@ export class PlaceMap {
   onHover: (hovered: Hovered | null) => void = () => undefined;
   private readonly marked: Partial<Record<State, PlaceName>> = {};
   private readonly layers: string[];
+  private readonly waiting: Map<string, TileName[] | "all"> = new Map(); // what could not be drawn anew yet
 
   constructor(
     container: HTMLElement,
     private readonly config: Config,
-    month: string,
+    plane: Plane,
     theme: Theme,
     shown: ReadonlySet<string>,
   ) {
     this.layers = drawingOrder(config.layers);
+    addProtocol(PROTOCOL, plane.load);
     this.gl = new GlMap({
       container,
-      style: buildStyle(config, month, theme, shown),
+      style: buildStyle(config, theme, shown),
       bounds: config.bounds,
       fitBoundsOptions: { padding: roomForPanels(false) },
       hash: "map",
       maxZoom: 18.5,
+      zoomLevelsToOverscale: 20, // nearer than the finest tiles these are stretched: cut in the worker they keep old colours
+      maxTileCacheSize: 0, // the plane keeps tiles, and keeps them up to date
       attributionControl: false,
       dragRotate: false,
       pitchWithRotate: false,
@@ -67,17 +75,28 @@ export class PlaceMap {
     this.listen();
   }
 
-  /** Ask for the tiles again; those on screen stay until their successors are there, so nothing flashes. */
-  refresh(): void {
-    const objects = this.config.objects.map(({ id }) => id).filter((id) => this.isVisible(dotsOf(id)));
-    for (const layer of [...this.shown(), ...objects]) this.gl.refreshTiles(layer);
+  /** Draw tiles anew, all of them or those named; the old ones stay until their successors are there: nothing flashes. */
+  redraw(dirty?: Dirty): void {
+    for (const layer of dirty?.keys() ?? this.layers) {
+      const [before, more] = [this.waiting.get(layer) ?? [], dirty?.get(layer) ?? "all"];
+      this.waiting.set(layer, before === "all" || more === "all" ? "all" : [...before, ...more]);
+    }
+    this.redrawWaiting();
   }
 
-  /** Places are shown in a month; objects as they stand today. */
-  showMonth(month: string): void {
-    for (const layer of this.layers) {
-      this.gl.getSource<VectorTileSource>(layer)?.setTiles([tileAddress(layer, month)]);
+  /** Objects are no warnings: they are fetched as the server draws them, as they stand today. */
+  refreshObjects(): void {
+    for (const { id } of this.config.objects) if (this.isVisible(dotsOf(id))) this.gl.refreshTiles(id);
+  }
+
+  /** A tile is asked for again only when its last answer has been drawn: answers may overtake each other. */
+  private redrawWaiting(): void {
+    for (const [layer, tiles] of this.waiting) {
+      if (!this.gl.isSourceLoaded(layer)) continue;
+      this.waiting.delete(layer);
+      this.gl.refreshTiles(layer, ...(tiles === "all" ? [] : [tiles]));
     }
+    if (this.waiting.size) requestAnimationFrame(() => this.redrawWaiting());
   }
 
   showPoints(places: Place[]): void {
@@ -119,7 +138,7 @@ export class PlaceMap {
 
   /** Runs once everything asked for so far is on the screen. */
   whenDrawn(then: () => void): void {
-    this.gl.once("idle", then);
+    this.gl.once("idle", () => (this.waiting.size ? this.whenDrawn(then) : then()));
     this.gl.triggerRepaint();
   }
 
@@ -139,12 +158,16 @@ export class PlaceMap {
   }
 
   private listen(): void {
-    this.gl.on("click", (event) => this.onChoose(this.placeAt(event.point.x, event.point.y)?.name ?? null));
-    this.gl.on("mousemove", (event) => {
-      const found = this.placeAt(event.point.x, event.point.y);
+    this.gl.on("click", ({ point, lngLat }) => {
+      const found = this.under(point);
+      if (found && "places" in found) this.gl.easeTo({ center: lngLat, zoom: this.gl.getZoom() + 2 });
+      else this.onChoose(found?.place ?? null);
+    });
+    this.gl.on("mousemove", ({ point }) => {
+      const found = this.under(point);
       this.gl.getCanvas().style.cursor = found ? "pointer" : "";
-      this.mark("hovered", found?.name ?? null);
-      this.onHover(found ? { properties: found.properties, x: event.point.x, y: event.point.y } : null);
+      this.mark("hovered", found && "place" in found ? found.place : null);
+      this.onHover(found && { ...found, x: point.x, y: point.y });
     });
     this.gl.on("mouseout", () => {
       this.mark("hovered", null);
@@ -153,14 +176,24 @@ export class PlaceMap {
   }
 
   /** The uppermost place under a point of the screen; a beacon stands for its place. */
-  private placeAt(x: number, y: number): { name: PlaceName; properties: PlaceProperties } | null {
+  private under(point: Point): Found | null {
     const layers = [BEACONS, ...this.shown().map(fillOf)].filter((id) => this.gl.getLayer(id));
-    const found: MapGeoJSONFeature | undefined = this.gl.queryRenderedFeatures([x, y], { layers })[0];
+    const found: MapGeoJSONFeature | undefined = this.gl.queryRenderedFeatures(point, { layers })[0];
     if (!found) return null;
-    const properties = found.properties as PlaceProperties & { layer?: string; fid?: number };
-    const layer = properties.layer ?? found.source;
-    return { name: { layer, fid: properties.fid ?? Number(found.id), id: String(properties.id) }, properties };
+    const { layer, fid, id, name, places, level = null } = found.properties as Drawn;
+    if (places !== undefined) return { level, places };
+    return { level, place: { layer: layer ?? found.source, fid: fid ?? Number(found.id), id: String(id), name: name ?? "" } };
   }
+}
+
+/** What a drawn feature says: of tiles (a place or a group of `places`), or of a beacon, which knows its layer. */
+interface Drawn {
+  id?: string;
+  name?: string;
+  level?: number | null;
+  places?: number;
+  layer?: string;
+  fid?: number;
 }
 
 function target(place: PlaceName): { source: string; sourceLayer: string; id: number } {
@@ -171,6 +204,6 @@ function target(place: PlaceName): { source: string; sourceLayer: string; id: nu
 function roomForPanels(withPlace: boolean): { top: number; bottom: number; left: number; right: number } {
   const edge = 40;
   if (innerWidth < 720)
-    return { top: edge, bottom: withPlace ? Math.round(innerHeight * 0.6) : 150, left: edge, right: edge };
-  return { top: edge, bottom: edge, left: 380, right: withPlace && innerWidth >= 1100 ? 410 : edge + 30 };
+    return { top: edge, bottom: withPlace ? Math.round(innerHeight * 0.6) : 200, left: edge, right: edge };
+  return { top: edge, bottom: edge + 50, left: 380, right: withPlace && innerWidth >= 1100 ? 410 : edge + 30 };
 }

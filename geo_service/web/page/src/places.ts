@@ -29,31 +29,57 @@ export function keyOf(place: { layer: string; id: string }): string {
   return `${place.layer}/${place.id}`;
 }
 
-/** Ask for all places of some layers; `before` tells which of them have risen since. */
+/** Where the places of each layer lie: fetched once, as long as the layer's geometry keeps its name. */
+export type Shapes = Map<string, { geometry: string; of: Map<string, Pick<Place, "box" | "point">> }>;
+
+/** Ask for all places of some layers; `before` (at the same moment) tells which of them have risen since. */
 export async function load(
-  layers: Iterable<string>,
-  month: string,
+  layers: api.WarningLayer[],
+  moment: api.Moment,
+  shapes: Shapes,
   before: Place[],
   signal: AbortSignal,
 ): Promise<Place[]> {
   const known = new Map(before.map((place) => [keyOf(place), place]));
   const found: Place[] = [];
   for (const layer of layers) {
-    for (const feature of await api.places(layer, month, signal)) {
-      const place = read(layer, feature);
+    for (const place of await ofLayer(layer, moment, shapes, signal)) {
       found.push(withChange(place, known.get(keyOf(place))));
     }
   }
   return found;
 }
 
-function read(layer: string, feature: api.PlaceFeature): Place {
+async function ofLayer(
+  layer: api.WarningLayer,
+  moment: api.Moment,
+  shapes: Shapes,
+  signal: AbortSignal,
+): Promise<Place[]> {
+  const held = shapes.get(layer.id);
+  if (held?.geometry === layer.geometry) {
+    const features = await api.places(layer.id, moment, false, signal);
+    const places = features.map((feature) => read(layer.id, feature, held.of.get(feature.properties.id)));
+    if (places.every((place) => place !== null)) return places;
+  }
+  const features = await api.places(layer.id, moment, true, signal);
+  const of = new Map(features.map(({ properties, geometry }) => [properties.id, shapeOf(geometry)]));
+  shapes.set(layer.id, { geometry: layer.geometry, of });
+  return features.flatMap((feature) => read(layer.id, feature, of.get(feature.properties.id)) ?? []);
+}
+
+function shapeOf(shape: api.Shape | null): Pick<Place, "box" | "point"> {
+  if (!shape) throw new Error("a place came without its shape");
+  const parts = shape.type === "Polygon" ? [shape.coordinates] : shape.coordinates;
+  return { box: box(parts), point: insidePoint(parts) };
+}
+
+function read(layer: string, feature: api.PlaceFeature, shape: Pick<Place, "box" | "point"> | undefined): Place | null {
+  if (!shape) return null;
   const { id, name, count, level, class: kind } = feature.properties;
-  const { geometry } = feature;
-  const parts = geometry.type === "Polygon" ? [geometry.coordinates] : geometry.coordinates;
   return {
     ...{ layer, fid: feature.id, id, name, class: kind, count: count ?? 0, level: level ?? null },
-    ...{ box: box(parts), point: insidePoint(parts), changed_at: 0 },
+    ...{ ...shape, changed_at: 0 },
   };
 }
 

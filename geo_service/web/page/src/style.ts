@@ -1,9 +1,10 @@
 // How the map is drawn: one MapLibre style made from the server's configuration and the reader's theme.
 
 import type { ExpressionSpecification, LayerSpecification, SourceSpecification, StyleSpecification } from "maplibre-gl";
-import { looks, tileAddress, type Config, type Level } from "./api";
+import { looks, objectTiles, type Config, type LayerInfo, type Level } from "./api";
 import { fontFiles, MAP_FONT } from "./fonts";
 import { beaconName, hasPattern, patternName } from "./patterns";
+import { PROTOCOL } from "./plane";
 import { RED } from "./places";
 
 export type Theme = "light" | "dark";
@@ -61,14 +62,13 @@ export function dotsOf(layer: string): string {
 
 export function buildStyle(
   config: Config,
-  month: string,
   theme: Theme,
   shown: ReadonlySet<string>,
 ): StyleSpecification {
-  const order = drawingOrder(config.layers);
-  const sources: Record<string, SourceSpecification> = Object.fromEntries(
-    [...order, ...config.objects.map(({ id }) => id)].map((id) => [id, tiles(id, month)] as const),
-  );
+  const sources: Record<string, SourceSpecification> = Object.fromEntries([
+    ...config.layers.map((layer) => [layer.id, tiles(layer, `${PROTOCOL}://${layer.id}/{z}/{x}/{y}`)] as const),
+    ...config.objects.map((layer) => [layer.id, tiles(layer, objectTiles(layer.id))] as const),
+  ]);
   sources[POINTS] = { type: "geojson", data: { type: "FeatureCollection", features: [] } };
   return {
     version: 8,
@@ -122,8 +122,8 @@ function objectLayers(id: string, tint: Tint): LayerSpecification[] {
   ];
 }
 
-function tiles(id: string, month: string): SourceSpecification {
-  return { type: "vector", tiles: [tileAddress(id, month)], minzoom: 0, maxzoom: 14 };
+function tiles({ minzoom, maxzoom }: LayerInfo, address: string): SourceSpecification {
+  return { type: "vector", tiles: [address], minzoom, maxzoom };
 }
 
 const UNKNOWN = -1; // stands for the level that tiles leave out where the month is not on record
