@@ -14,8 +14,8 @@ from geo_service.maps.layers import Layer
 from geo_service.service import Service
 from geo_service.web import access, following
 from geo_service.web.links import OGC, answer, link
-from geo_service.web.parameters import PageQuery
 from geo_service.web.negotiation import origin
+from geo_service.web.parameters import PageQuery
 from geo_service.web.tilejson import WHOLE_WORLD
 
 MVT = "application/vnd.mapbox-vector-tile"
