@@ -26,7 +26,8 @@ from benchmarks._walk import Box, Place
 from geo_service import jobs
 from geo_service.analysis.rules import LEVEL_NAMES
 from geo_service.geography.zones import Zones
-from geo_service.maps import atlas as maps
+from geo_service.maps import ground as grounds
+from geo_service.maps.atlas import Atlas
 from geo_service.maps.layers import EVERYTHING
 from geo_service.service import Service, open_service
 from geo_service.settings import Settings
@@ -111,23 +112,23 @@ class Held:
             return reading.revision(connection).seq
 
     @cached_property
-    def _ground(self) -> maps.Ground:
+    def _ground(self) -> grounds.Ground:
         with self.service.engine.connect() as connection:
-            return maps.survey(self.city.zones, reading.feature_ids(connection, KIND))
+            return grounds.survey(self.city.zones, reading.feature_ids(connection, KIND))
 
-    def picture(self) -> maps.Atlas:
+    def picture(self) -> Atlas:
         """Draw a picture from which no tile has been drawn yet."""
         months = {(KIND, self.month): self.levels()}
         library = self.service
-        return maps.Atlas.build(library.layers, library.scheme, [self._ground], months, month=self.month, seq=1)
+        return Atlas.build(library.layers, library.scheme, [self._ground], months, month=self.month, seq=1)
 
-    def strike(self, places: np.ndarray) -> None:
-        """Have a call come from each of some places now, in one commit; the peers' table follows."""
+    def strike(self, places: np.ndarray, turn: int) -> None:
+        """Have a new call come from each of some places now, in one commit; the peers' table follows."""
         points = shapely.point_on_surface(self.city.zones.geometry[np.isin(self.city.zones.ids, places)])
         lon, lat = shapely.get_coordinates(points).T
         now = self._now() - pd.Timedelta(minutes=1)
         rows = as_rows(len(places), str(now), str(now + pd.Timedelta(seconds=2)), lon, lat, np.random.default_rng(5))
-        jobs.load_incidents(self.service, FEED, rows.assign(id="struck" + rows["id"], code="03"))
+        jobs.load_incidents(self.service, FEED, rows.assign(id=f"struck{turn}-" + rows["id"], code="03"))
         self.table.colour(self.levels(), self.service.scheme)
 
     def _now(self) -> pd.Timestamp:

@@ -82,7 +82,7 @@ class Drawing:
     def get(self, tile: Tile) -> Answer:
         """Draw a tile."""
         start = time.perf_counter()
-        content = self.atlas.tile(LAYER, tile, "mvt")
+        content = self.atlas.tile(LAYER, tile, "mvt").content
         return Answer(200, {}, content, time.perf_counter() - start)
 
 

@@ -42,7 +42,7 @@ FIXED = {  # names that others read
                 for phase in ("cold", "warm", "after_invalidation")
                 for part in ("", "_p50", "_p95", "_p99")
             ),
-            *("warm_default", "after_invalidation_not_modified"),
+            *("warm_default", "after_invalidation_not_modified", "first_of_a_zoom"),
             *("cold_over_tipg", "cold_over_postgis", "warm_over_fastapi", "start", "memory"),
         )
     },
