@@ -34,6 +34,18 @@ FIXED = {  # names that others read
         f"join/{name}" for name in ("reused", "reused_1m", "oneshot", "ties", "sectors", "tally", "build", "memory")
     },
     "province": {"province/two_workers", "province/rows_per_s"},
+    "tiles": {
+        f"tiles/{name}"
+        for name in (
+            *(
+                f"{phase}{part}"
+                for phase in ("cold", "warm", "after_invalidation")
+                for part in ("", "_p50", "_p95", "_p99")
+            ),
+            *("warm_default", "after_invalidation_not_modified", "first_of_a_zoom"),
+            *("cold_over_tipg", "cold_over_postgis", "warm_over_fastapi", "start", "memory"),
+        )
+    },
     "warnings": {
         f"warnings/{name}"
         for name in (
