@@ -1,18 +1,17 @@
-"""The served picture: every layer's geometry, put on the grid of each zoom, and the levels of every month on record.
+"""The served picture: every layer's ground, and the levels of every month on record.
 
 Pure and immutable: a change in the store makes a new atlas, and who holds the old one goes on drawing it.  Geometry
-(`Ground`) changes when zones are loaded, seldom; the states of the months change with every pull, so `renewed` keeps
-the ground as it is.  Points (prevention objects) are a layer's own ground, without states.
+(ground.py) changes when zones are loaded, seldom; the states of the months change with every pull, so `renewed` keeps
+the ground as it is, and names anew only those tiles that hold a place that changed.  Points (prevention objects) are a
+layer's own ground, without states.
 
 A month is on record from the first month with incidents to the current one (or the last with incidents, where that is
 later): there, a place without counted incidents has count 0 and level 0.  Of any other month nothing is known: its
 features carry no count and no level.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -20,151 +19,29 @@ import pandas as pd
 import shapely
 
 from geo_service.errors import BadParameter, NotFound
-from geo_service.geography.zones import Zones
-from geo_service.maps import geojson, tiles
-from geo_service.maps.layers import EVERYTHING, OBJECT_FIELDS, Layer, Level, LevelScheme, View
+from geo_service.maps import colours, geojson, mvt, tiles
+from geo_service.maps.colours import State
+from geo_service.maps.ground import Ground, Rows, digest_of
+from geo_service.maps.layers import EVERYTHING, Layer, LevelScheme, View
+from geo_service.maps.mvt import Column, Words
 
-FINEST = 14  # the last zoom with shapes of its own; deeper tiles are put on their grid when asked for
-FORM = 1  # raise when the bytes of a tile change though geometry, state and layer do not: it is part of every ETag
+FORM = 2  # raise when the bytes of a tile change though geometry, state and layer do not: it is part of every name
 
-_TOLERANCE = 2.0  # grid steps by which a line may be simplified: a quarter of a pixel on a tile drawn 512 pixels wide
-
-Objects = npt.NDArray[np.object_]
-Rows = npt.NDArray[np.int64]
 Properties = dict[str, str | int | None]
+Classes = npt.NDArray[np.uint8]
 KindMonth = tuple[str, str]  # zone kind, month
 Levels = Mapping[KindMonth, pd.DataFrame]  # of each: zone_id, count, level
 Box = tuple[float, float, float, float]  # west, south, east, north [deg]
+Worn = tuple[Mapping[str, Column], Words]  # what features say of a month, and the same as vector tiles write it
 
 
 @dataclass(frozen=True)
-class Ground:
-    """The places of one kind, or the points of one layer, in order of their ids, ready to be drawn at every zoom.
+class Drawn:
+    """A tile: its bytes (none where it is empty), its features, and how many were left out to keep it bearable."""
 
-    `columns` are what is said of each, by field, in the order they are served; `fids` the numeric ids of their
-    features; `degrees` WGS 84, fit to print; `metres` Web Mercator; `shapes` one array per zoom on its world grid
-    [steps]; `digest` names all of it.
-    """
-
-    kind: str
-    ids: Objects
-    columns: Mapping[str, Objects]
-    fids: Rows
-    degrees: Objects
-    metres: Objects
-    tree: shapely.STRtree
-    shapes: tuple[Objects, ...]
-    digest: str
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @cached_property
-    def bounds(self) -> tuple[float, float, float, float] | None:
-        """West, south, east, north [deg], None without places."""
-        if not len(self):
-            return None
-        west, south, east, north = (round(float(side), 7) for side in shapely.total_bounds(self.degrees))
-        return west, south, east, north
-
-    def touching(self, west: float, south: float, east: float, north: float) -> Rows:
-        """Give the rows, in order, of the places that touch a box of Web Mercator [m]."""
-        return np.sort(self.tree.query(shapely.box(west, south, east, north), predicate="intersects"))
-
-    def on_grid(self, rows: Rows, z: int) -> Objects:
-        """Give the shapes of some rows on the world grid of zoom z [steps]."""
-        return self.shapes[z][rows] if z <= FINEST else tiles.on_grid(self.metres[rows], z)
-
-
-def survey(zones: Zones, fids: Mapping[str, int]) -> Ground:
-    """Make the ground of one kind of zones; `fids` maps each zone id to its numeric feature id.
-
-    Shapes are simplified together, border by border, so that neighbours stay neighbours (shapely.coverage_simplify).
-    """
-    columns = {"id": zones.ids, "name": zones.names, "class": zones.classes}
-    numbers = np.array([fids[zone] for zone in zones.ids], dtype=np.int64)
-    return _ground(zones.kind, columns, numbers, zones.geometry)
-
-
-def pin(layer: str, objects: pd.DataFrame) -> Ground:
-    """Make the ground of a layer of points.
-
-    `objects` hold fid, lon, lat [deg] and layers.OBJECT_FIELDS, one row each, in any order; empty text is no value.
-    """
-    ordered = objects.sort_values("id", key=lambda ids: ids.astype(object), ignore_index=True)
-    columns = {
-        name: np.array([text or None for text in ordered[name].tolist()], dtype=object) for name in OBJECT_FIELDS
-    }
-    points: Objects = np.asarray(shapely.points(ordered[["lon", "lat"]].to_numpy(dtype=np.float64)), dtype=object)
-    return _ground(layer, columns, ordered["fid"].to_numpy(dtype=np.int64), points)
-
-
-def _ground(kind: str, columns: Mapping[str, Objects], fids: Rows, shapes: Objects) -> Ground:
-    degrees = geojson.fit_to_print(shapes)
-    metres = tiles.mercator(degrees)
-    texts = [repr(list(column)).encode() for column in (*columns.values(), fids.tolist())]
-    return Ground(
-        kind=kind,
-        ids=columns["id"],
-        columns=columns,
-        fids=fids,
-        degrees=degrees,
-        metres=metres,
-        tree=shapely.STRtree(metres),
-        shapes=_simplified(metres),
-        digest=_digest([*texts, *shapely.to_wkb(degrees)]),
-    )
-
-
-def _simplified(metres: Objects) -> tuple[Objects, ...]:
-    if (shapely.get_type_id(metres) == shapely.GeometryType.POINT).any():
-        return tuple(tiles.on_grid(metres, z) for z in range(FINEST + 1))
-    shapes, lines = [tiles.on_grid(metres, FINEST)], metres
-    for z in reversed(range(FINEST)):
-        simpler = shapely.coverage_simplify(lines, _TOLERANCE * tiles.step_m(z))
-        lines = np.where(shapely.is_valid(simpler) & ~shapely.is_empty(simpler), simpler, lines)
-        shapes.append(tiles.on_grid(lines, z))
-    return tuple(reversed(shapes))
-
-
-@dataclass(frozen=True)
-class State:
-    """Counts [incidents] and levels of one kind in one month, in the order of its ground.
-
-    `withheld`: why a place has no colour, "" where it has; its level is -1.
-    """
-
-    counts: npt.NDArray[np.int32]
-    levels: npt.NDArray[np.int8]
-    withheld: Objects
-    digest: str
-
-
-def tally(ground: Ground, levels: pd.DataFrame | None, withheld: pd.DataFrame | None = None) -> State:
-    """Put the levels of a month (zone_id, count, level; None: nobody has any) into the order of a ground.
-
-    Places that are not named have none; names that the ground does not know (zones since withdrawn) are not drawn.
-    `withheld` (trust.withheld; None: nothing) takes the colour from places, a zone_id "" from all.
-    """
-    counts, codes = np.zeros(len(ground), dtype=np.int32), np.zeros(len(ground), dtype=np.int8)
-    if levels is not None and len(levels) and len(ground):
-        named = levels["zone_id"].to_numpy(dtype=object)
-        rows = np.minimum(np.searchsorted(ground.ids, named), len(ground) - 1)
-        known = ground.ids[rows] == named
-        counts[rows[known]] = levels["count"].to_numpy()[known]
-        codes[rows[known]] = levels["level"].to_numpy()[known]
-    why = _withheld(ground, withheld)
-    codes[why != ""] = -1
-    return State(counts, codes, why, _digest([counts.tobytes(), codes.tobytes(), repr(sorted(set(why))).encode()]))
-
-
-def _withheld(ground: Ground, withheld: pd.DataFrame | None) -> Objects:
-    why = np.full(len(ground), "", dtype=object)
-    if withheld is not None:
-        ours = withheld[withheld["zone_kind"].isin(["", ground.kind])]
-        for zone, reason in ours[["zone_id", "reason"]].itertuples(index=False):
-            why[ground.ids == zone if zone else slice(None)] = reason
-    return why
+    content: bytes
+    features: int
+    dropped: int
 
 
 @dataclass(frozen=True)
@@ -182,7 +59,8 @@ class Atlas:
     months: tuple[str, ...]
     month: str
     seq: int
-    _tags: dict[tuple[str, str, str], str] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _names: dict[tuple[str, ...], str] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _worn: dict[tuple[str, str, int], Worn] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def build(
@@ -197,9 +75,10 @@ class Atlas:
     ) -> "Atlas":
         """Draw a new picture: a ground for each kind the layers draw, and the levels of every month with incidents."""
         by_kind = {ground.kind: ground for ground in grounds}
-        empty = {(kind, ""): tally(ground, None) for kind, ground in by_kind.items()}
-        months = sorted({of for _, of in levels})
-        return cls(layers, scheme, by_kind, empty, (), month, seq).renewed(levels, months=months, month=month, seq=seq)
+        empty = {(kind, ""): colours.tally(ground, None) for kind, ground in by_kind.items()}
+        states = {(kind, of): colours.tally(by_kind[kind], frame) for (kind, of), frame in levels.items()}
+        months = tuple(sorted({of for _, of in levels}))
+        return cls(layers, scheme, by_kind, {**empty, **states}, months, month, seq)
 
     def renewed(
         self,
@@ -217,7 +96,9 @@ class Atlas:
         """
         kept = {(kind, of): state for (kind, of), state in self.states.items() if of in {"", *months}}
         fresh = {
-            (kind, of): tally(self.grounds[kind], frame, withheld if of == month else None)
+            (kind, of): colours.tally(
+                self.grounds[kind], frame, withheld if of == month else None, self._stood(kind, of)
+            )
             for (kind, of), frame in levels.items()
         }
         return replace(self, states={**kept, **fresh}, months=tuple(months), month=month, seq=seq)
@@ -226,10 +107,13 @@ class Atlas:
         """Give the same picture with the colours of the current month taken from places (trust.withheld)."""
         dull: dict[KindMonth, State] = {}
         for kind in (kind for kind, month in self.states if not month):  # pinned objects wear no colour
-            ground, stands = self.grounds[kind], self.states.get((kind, self.month)) or self.states[kind, ""]
+            ground, stands = self.grounds[kind], self._stood(kind, self.month)
             levels = pd.DataFrame({"zone_id": ground.ids, "count": stands.counts, "level": stands.levels})
-            dull[kind, self.month] = tally(ground, levels, withheld)
+            dull[kind, self.month] = colours.tally(ground, levels, withheld, stands)
         return replace(self, states={**self.states, **dull})
+
+    def _stood(self, kind: str, month: str) -> State:
+        return self.states.get((kind, month)) or self.states[kind, ""]
 
     def pinned(self, grounds: Iterable[Ground], *, seq: int) -> "Atlas":
         """Give the picture of a later revision with other points: grounds that `pin` made take the place of theirs."""
@@ -254,43 +138,105 @@ class Atlas:
         """Give counts and levels of a month, None where it is not on record."""
         if not self.on_record(month):
             return None
-        return self.states.get((kind, month)) or self.states[kind, ""]
+        return self._stood(kind, month)
 
     def tag(self, name: str, month: str = "", view: View = EVERYTHING) -> str:
-        """Name the content of all tiles of a layer in a month: equal tags, equal tiles.
+        """Name the content of all of a layer in a month: equal tags, equal answers.
 
         Made of geometry, state and definition, never of the revision, so a commit that does not touch the month leaves
         every client's copy good.
         """
-        layer, month = self.layer(name, view), month or self.month
-        state = self.state(layer.zones, month) if layer.wears_levels else None
-        key = (name, month if state else "", view.name)
-        if key not in self._tags:
-            parts = [FORM, layer, self.grounds[layer.ground].digest, self.scheme, state and state.digest, *key]
-            self._tags[key] = _digest([repr(parts).encode()])
-        return self._tags[key]
+        state = self._state(self.layer(name, view), month)
+        return digest_of([self._lasting(name, month, view).encode(), (state.digest if state else "").encode()])
 
-    def tile(self, name: str, tile: tiles.Tile, form: str, month: str = "", view: View = EVERYTHING) -> bytes:
-        """Draw a tile as "mvt" or "geojson"; no bytes where it is empty.
+    def version(self, name: str, tile: tiles.Tile, month: str = "", view: View = EVERYTHING) -> str:
+        """Name the content of one tile in a month, coloured or as a state tile: a look-up, nothing is drawn.
+
+        A commit gives new names to those tiles alone that hold a place that changed.
+        """
+        state = self._state(self.layer(name, view), month)
+        return self._lasting(name, month, view) + (state.version(tile) if state else "")
+
+    def geometry_digest(self, name: str, view: View = EVERYTHING) -> str:
+        """Name all geometry tiles of a layer."""
+        key = ("geometry", name, view.name)
+        if key not in self._names:
+            self._names[key] = digest_of([repr((FORM, name)).encode(), self.ground(name, view).digest.encode()])
+        return self._names[key]
+
+    def _lasting(self, name: str, month: str, view: View) -> str:
+        """Name what a layer shows of a month besides the counts and levels of its places."""
+        layer, month = self.layer(name, view), month or self.month
+        key = ("lasting", name, month if layer.wears_levels else "", view.name, str(self.on_record(month)))
+        if key not in self._names:
+            parts = [FORM, layer, self.grounds[layer.ground].digest, self.scheme, *key]
+            self._names[key] = digest_of([repr(parts).encode()])
+        return self._names[key]
+
+    def _state(self, layer: Layer, month: str) -> State | None:
+        return self.state(layer.zones, month or self.month) if layer.wears_levels else None
+
+    def tile(self, name: str, tile: tiles.Tile, form: str, month: str = "", view: View = EVERYTHING) -> Drawn:
+        """Draw a tile with the colours of a month, as "mvt" or "geojson".
 
         It holds every place of the layer that touches the tile or its margin.  Raises NotFound for a layer or tile that
         does not exist.
         """
+        ground = self._with_tile(name, tile, view)
+        drawing, dropped = ground.draw(tile)
+        if not len(drawing.rows):
+            return Drawn(b"", 0, 0)
+        sheet, worn = ground.sheet(tile.z), self.worn(name, tile.z, month, view)
+        if form == "mvt":
+            content = mvt.layer(name, drawing, sheet.words, worn[1] if worn else None)
+        else:
+            shapes = geojson.fit_to_print(tiles.degrees(tiles.from_grid(drawing.shapes(), tile)))
+            said = _properties({**sheet.columns, **(worn[0] if worn else {})}, drawing.rows)
+            content = geojson.collection(geojson.features(drawing.fids.tolist(), shapes, said))
+        return Drawn(content, len(drawing.rows), dropped)
+
+    def geometry_tile(self, name: str, tile: tiles.Tile, view: View = EVERYTHING) -> Drawn:
+        """Draw a tile without anything of a month, as MVT; its features stand in the order of `tile`."""
+        ground = self._with_tile(name, tile, view)
+        drawing, dropped = ground.draw(tile)
+        if not len(drawing.rows):
+            return Drawn(b"", 0, 0)
+        return Drawn(mvt.layer(name, drawing, ground.sheet(tile.z).words), len(drawing.rows), dropped)
+
+    def classes(self, name: str, tile: tiles.Tile, month: str = "", view: View = EVERYTHING) -> Classes:
+        """Give the classes of a tile's features in a month (colours.classes), in the order of `tile`.
+
+        Raises NotFound for a layer or tile that does not exist, or a layer without colours.
+        """
+        ground, layer = self._with_tile(name, tile, view), self.layer(name, view)
+        if not layer.wears_levels:
+            coloured = ", ".join(
+                known for known, other in self.layers.items() if other.wears_levels and view.shows(known)
+            )
+            raise NotFound(f"layer '{name}' has no colours; {coloured} have")
+        rows, _ = ground.pick(tile)
+        return colours.classes(self.state(layer.zones, month or self.month), ground.sheet(tile.z))[rows]
+
+    def _with_tile(self, name: str, tile: tiles.Tile, view: View) -> Ground:
         ground = self.ground(name, view)
         if not tile.exists():
             raise NotFound(
                 f"there is no tile {tile.z}/{tile.x}/{tile.y}: "
                 f"zooms run from 0 to {tiles.DEEPEST}, x and y from 0 to 2^z - 1"
             )
-        rows = ground.touching(*tile.metres(tiles.MARGIN))
-        if not len(rows):
-            return b""
-        pieces = tiles.cut(ground.on_grid(rows, tile.z), ground.metres[rows], tile)
-        fids, properties = ground.fids[rows].tolist(), self.properties(name, rows, month, view)
-        if form == "mvt":
-            return tiles.mvt(name, fids, pieces, [_without_none(values) for values in properties])
-        shapes = geojson.fit_to_print(tiles.degrees(tiles.from_grid(pieces, tile)))
-        return geojson.collection(geojson.features(fids, shapes, properties))
+        return ground
+
+    def worn(self, name: str, z: int, month: str = "", view: View = EVERYTHING) -> Worn | None:
+        """Give what the features of a layer's sheet say of a month; None where the layer wears no levels."""
+        layer = self.layer(name, view)
+        if not layer.wears_levels:
+            return None
+        month, sheet = month or self.month, self.ground(name, view).sheet(z)
+        key = (layer.ground, month, -1 if sheet.members is None else z)  # the places say the same at every zoom
+        if key not in self._worn:
+            said = colours.columns(self.state(layer.zones, month), sheet, self.scheme, month)
+            self._worn[key] = said, Words.of(said, len(sheet))
+        return self._worn[key]
 
     def rows(self, name: str, boxes: Sequence[Box] = (), view: View = EVERYTHING) -> Rows:
         """Give the rows, in order, of a layer's places that touch one of the boxes; without boxes, of all."""
@@ -306,7 +252,7 @@ class Atlas:
         if kind not in kinds:
             had = f"it holds {', '.join(kinds)}" if kinds else "it holds places, not objects"
             raise BadParameter(f"kind={kind}: layer {name} has no such kind; {had}")
-        return rows[self.ground(name, view).columns["kind"][rows] == kind]
+        return rows[np.array(self.ground(name, view).columns["kind"].said(rows), dtype=object) == kind]
 
     def row(self, name: str, zone_id: str, view: View = EVERYTHING) -> Rows:
         """Give the row of one place of a layer, alone in an array.  Raises NotFound when there is no such place."""
@@ -325,33 +271,17 @@ class Atlas:
 
     def properties(self, name: str, rows: Rows, month: str = "", view: View = EVERYTHING) -> list[Properties]:
         """Give what a layer's fields say of some places: who they are and, if it wears levels, the month's colour."""
+        return _properties(self.columns(name, month, view), rows)
+
+    def columns(self, name: str, month: str = "", view: View = EVERYTHING) -> Mapping[str, Column]:
+        """Give what each field of a layer says of all its places, in their order."""
         layer, ground, month = self.layer(name, view), self.ground(name, view), month or self.month
-        said = zip(*(column[rows] for column in ground.columns.values()), strict=True)
-        places: list[Properties] = [dict(zip(ground.columns, values, strict=True)) for values in said]
         if not layer.wears_levels:
-            return places
-        state = self.state(layer.zones, month)
-        if state is None:
-            unknown = self._worn(self.scheme.unknown, month, None)
-            return [{**place, **unknown} for place in places]
-        worn = zip(state.counts[rows].tolist(), state.levels[rows].tolist(), state.withheld[rows].tolist(), strict=True)
-        looks = (*self.scheme.levels, self.scheme.unknown)  # the last one is that of level -1
-        colours = [self._worn(looks[code], month, count, why) for count, code, why in worn]
-        return [{**place, **colour} for place, colour in zip(places, colours, strict=True)]
-
-    @staticmethod
-    def _worn(level: Level, month: str, count: int | None, withheld: str = "") -> Properties:
-        worn = {"month": month, "count": count, "level": level.code, "level_name": level.name, "colour": level.colour}
-        return {**worn, "withheld": withheld} if withheld else worn
+            return ground.columns
+        said = colours.columns(self.state(layer.zones, month), ground.places, self.scheme, month)
+        return {**ground.columns, **said}
 
 
-def _without_none(properties: Properties) -> dict[str, str | int]:
-    return {name: value for name, value in properties.items() if value is not None}
-
-
-def _digest(parts: Iterable[bytes]) -> str:
-    digest = hashlib.blake2b(digest_size=12)
-    for part in parts:
-        digest.update(len(part).to_bytes(8))
-        digest.update(part)
-    return digest.hexdigest()
+def _properties(columns: Mapping[str, Column], rows: Rows) -> list[Properties]:
+    said = zip(*(column.said(rows) for column in columns.values()), strict=True)
+    return [dict(zip(columns, values, strict=True)) for values in said]

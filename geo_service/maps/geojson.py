@@ -27,7 +27,11 @@ def fit_to_print(shapes: Shapes) -> Shapes:
     >>> fit_to_print(np.array([shapely.Polygon([(0, 0), (0, 1), (1.00000000123, 1), (0, 0)])]))[0].normalize().wkt
     'POLYGON ((0 0, 0 1, 1 1, 0 0))'
     """
-    rounded = shapely.set_precision(shapes, _GRID)
+    rounded = shapely.transform(shapes, lambda corners: np.round(corners, DECIMALS))
+    crossed = ~shapely.is_valid(
+        rounded
+    )  # rounding has folded it: to be rounded as a whole, which takes ten times as long
+    rounded[crossed] = shapely.set_precision(shapes[crossed], _GRID)
     return shapely.orient_polygons(np.where(shapely.is_empty(rounded), shapes, rounded), exterior_cw=False)
 
 

@@ -1,19 +1,18 @@
-"""Tiles: arithmetic on the Web Mercator quad tree, cutting shapes to a tile, the bytes of a vector tile (MVT 2.1).
+"""Tiles: arithmetic on the Web Mercator quad tree, cutting shapes to a tile.  The bytes: mvt.py.
 
 Pure.  Metres are Web Mercator (EPSG:3857); steps are the whole numbers of a zoom's world grid: 4096 to a tile, x to the
 east, y to the south.  Shapes are put on that grid once for the whole city and then cut, so that neighbouring tiles draw
 the same line.  Points go to the nearest step and stay points.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import mapbox_vector_tile
 import numpy as np
 import numpy.typing as npt
 import shapely
 
-EXTENT = 4096  # steps along a tile's side, what every client assumes
+from geo_service.maps.mvt import EXTENT
+
 MARGIN = 64  # steps drawn beyond each side so that outlines do not show at the seams: 8 of 512 pixels
 DEEPEST = 22  # a step is 2.3 mm there
 
@@ -68,6 +67,19 @@ def step_m(z: int) -> float:
     return 2 * _HALF / EXTENT / 2**z
 
 
+def spans(sides: Corners, z: int, reach: int) -> npt.NDArray[np.int64]:
+    """Give the first x and y and the last x and y of the tiles of a zoom that come within `reach` steps of boxes.
+
+    `sides` are west, south, east, north [m of Web Mercator], a row each.
+
+    >>> spans(np.array([[-10.0, 5.0, 10.0, 20.0]]), 1, 0).tolist()
+    [[0, 0, 1, 0]]
+    """
+    steps = np.column_stack([sides[:, 0] + _HALF, _HALF - sides[:, 3], sides[:, 2] + _HALF, _HALF - sides[:, 1]])
+    reached = steps / step_m(z) + np.array([-reach, -reach, reach, reach])
+    return np.clip(np.floor(reached / EXTENT), 0, 2**z - 1).astype(np.int64)
+
+
 def mercator(degrees: Shapes) -> Shapes:
     """Project WGS 84 shapes to Web Mercator [m].
 
@@ -100,6 +112,8 @@ def _to_degrees(corners: Corners) -> Corners:
 def on_grid(metres: Shapes, z: int) -> Shapes:
     """Put Web Mercator polygons, or points, on the world grid of zoom z [steps], valid, none lost.
 
+    Exteriors are clockwise on the screen, as MVT wants them.
+
     A place too small for the grid is drawn as one square step: it must not vanish because the map is zoomed out.
 
     >>> place = mercator(np.array([shapely.box(116.0, 35.0, 116.001, 35.001)]))
@@ -107,12 +121,14 @@ def on_grid(metres: Shapes, z: int) -> Shapes:
     (1.0, True)
     """
     exact = _world_steps(metres, z)
+    shapes = shapely.transform(exact, np.round)
     if _are_points(exact):
-        return shapely.transform(exact, np.round)
-    shapes = _only_polygons(shapely.set_precision(exact, 1.0))
+        return shapes
+    folded = ~shapely.is_valid(shapes)  # to be rounded as a whole, which takes ten times as long
+    shapes[folded] = _only_polygons(shapely.set_precision(exact[folded], 1.0))
     lost = shapely.is_empty(shapes)
     shapes[lost] = _one_step(shapely.point_on_surface(exact[lost]), (0, 0, EXTENT * 2**z, EXTENT * 2**z))
-    return shapes
+    return shapely.orient_polygons(shapely.remove_repeated_points(shapes), exterior_cw=False)
 
 
 def from_grid(steps: Shapes, tile: Tile) -> Shapes:
@@ -124,47 +140,29 @@ def from_grid(steps: Shapes, tile: Tile) -> Shapes:
     )
 
 
-def cut(steps: Shapes, metres: Shapes, tile: Tile) -> Shapes:
-    """Cut polygons that touch the tile or its margin; give the pieces on its own grid, from its north-west [steps].
+def cut(steps: Shapes, tile: Tile) -> Shapes:
+    """Cut polygons on the world grid of the tile's zoom [steps] to the tile and its margin; same length and order.
 
-    `steps` are the polygons on the world grid of the tile's zoom, `metres` the same ones exactly; same length and order
-    out.  Every piece is valid and wound as MVT wants it, exteriors clockwise on the screen.  Where the grid leaves
-    nothing of a place that does touch, it is drawn as one square step.  Points are moved there as they are.
+    Every piece is valid and wound as MVT wants it; one that lies outside is empty.
     """
-    corner = np.array([tile.x * EXTENT, tile.y * EXTENT], dtype=np.float64)
-    if _are_points(steps):
-        return shapely.transform(steps, lambda points: points - corner)
+    box = tile.box(MARGIN)
+    pieces = _only_polygons(shapely.transform(shapely.clip_by_rect(steps, *box.bounds), np.round))
+    # Cutting corner by corner is fast and, once in a while, folds a piece or loses a sliver: these are cut as a whole.
+    doubtful = ~shapely.is_valid(pieces) | shapely.is_empty(pieces)
+    pieces[doubtful] = _only_polygons(shapely.intersection(steps[doubtful], box, grid_size=1.0))
+    return shapely.orient_polygons(shapely.remove_repeated_points(pieces), exterior_cw=False)
+
+
+def nearest_step(metres: Shapes, tile: Tile) -> Shapes:
+    """Give the square step of the tile, or its margin, nearest to each shape, on the world grid of its zoom [steps].
+
+    So is a place drawn that touches the tile but of which the grid leaves nothing there.
+    """
     box = tile.box(MARGIN)
     west, north, east, south = (int(side) for side in box.bounds)
-    sides = shapely.bounds(steps)
-    crossing = np.flatnonzero(
-        (sides[:, 0] < west) | (sides[:, 1] < north) | (sides[:, 2] > east) | (sides[:, 3] > south)
+    return _one_step(
+        shapely.get_point(shapely.shortest_line(box, _world_steps(metres, tile.z)), 0), (west, north, east, south)
     )
-    pieces = steps.copy()
-    pieces[crossing] = _only_polygons(shapely.intersection(steps[crossing], box, grid_size=1.0))
-    lost = np.flatnonzero(shapely.is_empty(pieces))
-    nearest = shapely.get_point(shapely.shortest_line(box, _world_steps(metres[lost], tile.z)), 0)
-    pieces[lost] = _one_step(nearest, (west, north, east, south))
-    return shapely.orient_polygons(shapely.transform(pieces, lambda corners: corners - corner), exterior_cw=False)
-
-
-def mvt(name: str, ids: Sequence[int], shapes: Shapes, properties: Sequence[Mapping[str, str | int]]) -> bytes:
-    """Encode one layer of features as a vector tile.
-
-    `shapes` are polygons, wound as `cut` leaves them, or points, on the tile's own grid; `ids` numeric, as clients need
-    them for feature state.
-
-    >>> tile = mvt("units", [7], np.array([shapely.box(0, 0, 9, 9)]), [{"id": "A1"}])
-    >>> mapbox_vector_tile.decode(tile)["units"]["features"][0]["id"]
-    7
-    """
-    features = [
-        {"id": fid, "geometry": shape, "properties": values}
-        for fid, shape, values in zip(ids, shapes, properties, strict=True)
-    ]
-    # y already runs down and every ring is wound and whole: the encoder has nothing left to turn, round or mend.
-    options = {"extents": EXTENT, "y_coord_down": True, "check_winding_order": False}
-    return mapbox_vector_tile.encode({"name": name, "features": features}, default_options=options)
 
 
 def _world_steps(metres: Shapes, z: int) -> Shapes:

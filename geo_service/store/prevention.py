@@ -49,7 +49,7 @@ def objects(connection: sa.Connection, view: layers.View) -> pd.DataFrame:
 
 
 def pins(connection: sa.Connection, day: date, view: layers.View) -> pd.DataFrame:
-    """Give the objects with a position as they stand on a day, as atlas.pin takes them; kind by kind of any layer."""
+    """Give the objects with a position as they stand on a day, as ground.pin takes them; kind by kind of any layer."""
     reading.admit(view)
     first = sa.func.min(_OBJECT.id).over(partition_by=_OBJECT.object_id)
     days = [_iso(name) for name in ("valid_from", "regrade_on")]

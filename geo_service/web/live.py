@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from geo_service.analysis import trust
 from geo_service.errors import StoreFailed
 from geo_service.maps import atlas as maps
+from geo_service.maps import ground
 from geo_service.maps.layers import EVERYTHING, ZONE_KINDS
 from geo_service.service import Service
 from geo_service.store import jurisdictions as registers
@@ -165,15 +166,15 @@ class Follower(threading.Thread):
                 atlas = atlas.pinned(self._pins(connection, day), seq=seen.seq)
         self._lay_down(Picture(atlas, seen.zones_seq, seen.objects_seq, day, now, pulled_at, stale))
 
-    def _pins(self, connection: news.Connection, day: date) -> list[maps.Ground]:
+    def _pins(self, connection: news.Connection, day: date) -> list[ground.Ground]:
         """Pin the objects that stand on a day, layer by layer."""
         found = prevention.pins(connection, day, EVERYTHING)
         pinned = [layer for layer in self._library.layers.values() if layer.objects]
-        return [maps.pin(layer.id, found[found["kind"].isin(layer.objects)]) for layer in pinned]
+        return [ground.pin(layer.id, found[found["kind"].isin(layer.objects)]) for layer in pinned]
 
     def _draw(self, connection: news.Connection, seen: reading.Revision, month: str) -> maps.Atlas:
         grounds = [
-            maps.survey(reading.zones(connection, kind, EVERYTHING), reading.feature_ids(connection, kind))
+            ground.survey(reading.zones(connection, kind, EVERYTHING), reading.feature_ids(connection, kind))
             for kind in ZONE_KINDS
         ]
         library = self._library

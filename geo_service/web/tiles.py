@@ -173,5 +173,5 @@ def _tile(z: str, x: str, y: str) -> tiles.Tile:
 
 
 def _drawn(atlas: Atlas, asked: Asked) -> bytes:
-    content = atlas.tile(asked.layer, asked.tile, asked.form, asked.month, asked.view)
+    content = atlas.tile(asked.layer, asked.tile, asked.form, asked.month, asked.view).content
     return gzip.compress(content, compresslevel=6, mtime=0) if content else b""

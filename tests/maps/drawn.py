@@ -15,6 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from geo_service import files
 from geo_service.geography.zones import Zones
 from geo_service.maps import atlas, layers, tiles
+from geo_service.maps import ground as grounds
 
 LAYERS_FOLDER = Path(__file__).resolve().parents[2] / "layers"
 LAYERS = files.read_layers(LAYERS_FOLDER)
@@ -32,9 +33,9 @@ def zones(kind: str, shapes: Sequence[BaseGeometry], ids: Sequence[str] = ()) ->
     )
 
 
-def ground(of: Zones) -> atlas.Ground:
+def ground(of: Zones) -> grounds.Ground:
     """Survey zones whose feature ids count up from 1000."""
-    return atlas.survey(of, {zone: 1000 + row for row, zone in enumerate(of.ids)})
+    return grounds.survey(of, {zone: 1000 + row for row, zone in enumerate(of.ids)})
 
 
 def picture(

@@ -9,7 +9,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from geo_service.errors import NotFound
-from geo_service.maps import atlas, tiles
+from geo_service.maps import atlas, colours, tiles
 from geo_service.maps.layers import View
 from tests.maps.drawn import CENTRE, SCHEME, decoded, frame, ground, ids, picture, printed, tile_at, zones
 
@@ -25,7 +25,7 @@ COUNTS = {"2024-03": {"000": (1, 1), "001": (2, 2), "002": (5, 3), "003": (9, 4)
 
 
 def worn(of: atlas.Atlas, month: str, layer: str = "warnings") -> list[dict[str, Any]]:
-    return [feature["properties"] for feature in printed(of.tile(layer, HOME, "geojson", month))]
+    return [feature["properties"] for feature in printed(of.tile(layer, HOME, "geojson", month).content)]
 
 
 def test_each_place_wears_the_colour_of_its_month():
@@ -56,7 +56,7 @@ def test_a_month_not_on_record_is_unknown_and_not_zero(month: str):
         (None, None, "unknown")
     }
     assert {place["colour"] for place in worn(drawn, month)} == {SCHEME.unknown.colour}
-    [feature, *_] = decoded(drawn.tile("warnings", HOME, "mvt", month), "warnings")
+    [feature, *_] = decoded(drawn.tile("warnings", HOME, "mvt", month).content, "warnings")
     assert set(feature["properties"]) == {"id", "name", "class", "month", "level_name", "colour"}
 
 
@@ -75,7 +75,7 @@ def test_a_plain_layer_carries_no_state():
 
 
 def test_a_tile_is_named_after_its_layer_and_carries_numeric_ids_and_extent():
-    tile = mapbox_vector_tile.decode(picture(street(3), COUNTS).tile("warnings", HOME, "mvt"))
+    tile = mapbox_vector_tile.decode(picture(street(3), COUNTS).tile("warnings", HOME, "mvt").content)
     assert list(tile) == ["warnings"]
     assert tile["warnings"]["extent"] == tiles.EXTENT
     assert tile["warnings"]["version"] == 2
@@ -84,13 +84,15 @@ def test_a_tile_is_named_after_its_layer_and_carries_numeric_ids_and_extent():
 
 def test_where_nothing_is_drawn_there_are_no_bytes():
     drawn = picture(street(3), COUNTS)
-    assert drawn.tile("warnings", tiles.Tile(3, 0, 0), "mvt") == b""
-    assert drawn.tile("unit_warnings", HOME, "mvt") == b""
+    assert drawn.tile("warnings", tiles.Tile(3, 0, 0), "mvt").content == b""
+    assert drawn.tile("unit_warnings", HOME, "mvt").content == b""
 
 
 def test_the_same_atlas_draws_the_same_bytes():
     one, other = picture(street(5), COUNTS), picture(street(5), COUNTS)
-    assert one.tile("warnings", HOME, "mvt", "2024-03") == other.tile("warnings", HOME, "mvt", "2024-03")
+    assert (
+        one.tile("warnings", HOME, "mvt", "2024-03").content == other.tile("warnings", HOME, "mvt", "2024-03").content
+    )
     assert one.tag("warnings", "2024-03") == other.tag("warnings", "2024-03")
 
 
@@ -109,18 +111,18 @@ def test_a_tag_changes_with_what_is_drawn_and_with_nothing_else():
 
 def test_an_atlas_that_is_renewed_leaves_the_old_one_as_it_was():
     before = picture(street(5), COUNTS)
-    drawn = before.tile("warnings", HOME, "mvt", "2024-05")
+    drawn = before.tile("warnings", HOME, "mvt", "2024-05").content
     after = before.renewed(
         {("communities", "2024-05"): frame({"004": (2, 2)})}, months=["2024-05"], month="2024-06", seq=2
     )
-    assert before.tile("warnings", HOME, "mvt", "2024-05") == drawn
+    assert before.tile("warnings", HOME, "mvt", "2024-05").content == drawn
     assert after.grounds["communities"] is before.grounds["communities"]
     assert after.months == ("2024-05",)
     assert after.state("communities", "2024-03") is None
 
 
 def test_levels_of_zones_that_are_gone_are_not_drawn():
-    state = atlas.tally(ground(zones("communities", street(3))), frame({"zzz": (6, 4), "001": (1, 1), "0": (6, 4)}))
+    state = colours.tally(ground(zones("communities", street(3))), frame({"zzz": (6, 4), "001": (1, 1), "0": (6, 4)}))
     assert state.counts.tolist() == [0, 1, 0]
     assert state.levels.tolist() == [0, 1, 0]
 
@@ -128,7 +130,7 @@ def test_levels_of_zones_that_are_gone_are_not_drawn():
 def test_ids_are_compared_as_text():
     named = zones("communities", street(3), ["10", "2", "9"])
     drawn = ground(named)
-    assert atlas.tally(drawn, frame({"9": (3, 2), "10": (1, 1)})).counts.tolist() == [1, 0, 3]
+    assert colours.tally(drawn, frame({"9": (3, 2), "10": (1, 1)})).counts.tolist() == [1, 0, 3]
 
 
 def test_places_are_found_by_box_and_by_id():
@@ -153,7 +155,7 @@ def test_what_does_not_exist_says_what_does():
 
 def test_a_view_sees_its_layers_only():
     narrow = View("narrow", frozenset({"communities"}))
-    assert picture(street(1)).tile("communities", HOME, "mvt", view=narrow)
+    assert picture(street(1)).tile("communities", HOME, "mvt", view=narrow).content
     with pytest.raises(NotFound, match=r"no layer 'warnings'; there are communities$"):
         picture(street(1)).tile("warnings", HOME, "mvt", view=narrow)
 
@@ -162,7 +164,7 @@ def test_gdal_reads_the_vector_tile_where_the_place_lies(tmp_path: Any):
     drawn = picture(street(4), COUNTS)
     path = tmp_path / str(HOME.z) / str(HOME.x) / f"{HOME.y}.mvt"
     path.parent.mkdir(parents=True)
-    path.write_bytes(drawn.tile("warnings", HOME, "mvt", "2024-03"))
+    path.write_bytes(drawn.tile("warnings", HOME, "mvt", "2024-03").content)
     read = pyogrio.read_dataframe(path, layer="warnings")
     assert read["id"].tolist() == ["000", "001", "002", "003"]
     assert read["level"].tolist() == [1, 2, 3, 4]

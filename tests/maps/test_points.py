@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from geo_service.errors import BadParameter, NotFound
 from geo_service.maps import atlas, layers, tiles
+from geo_service.maps import ground as grounds
 from tests.maps.drawn import CENTRE, LAYERS, SCHEME, decoded, ground, ids, printed, tile_at, zones
 
 KINDS = LAYERS["prevention"].objects
@@ -35,9 +36,9 @@ def objects(points: list[tuple[float, float]], kinds: tuple[str, ...] = KINDS) -
 
 
 def picture(points: list[tuple[float, float]]) -> atlas.Atlas:
-    grounds = [ground(zones(kind, [])) for kind in layers.ZONE_KINDS]
-    drawn = atlas.Atlas.build(LAYERS, SCHEME, grounds, {}, month="2024-06", seq=1)
-    return drawn.pinned([atlas.pin("prevention", objects(points)), atlas.pin("venues", objects([]))], seq=2)
+    bare = [ground(zones(kind, [])) for kind in layers.ZONE_KINDS]
+    drawn = atlas.Atlas.build(LAYERS, SCHEME, bare, {}, month="2024-06", seq=1)
+    return drawn.pinned([grounds.pin("prevention", objects(points)), grounds.pin("venues", objects([]))], seq=2)
 
 
 NEAR = st.tuples(st.floats(-0.05, 0.05), st.floats(-0.05, 0.05)).map(lambda d: (CENTRE[0] + d[0], CENTRE[1] + d[1]))
@@ -49,12 +50,12 @@ def test_a_point_is_a_point_on_every_tile():
     for z in (0, 9, 14, 18, 22):
         at = tile_at(*CENTRE, z)
         for features in (
-            decoded(drawn.tile("prevention", at, "mvt"), "prevention"),
-            printed(drawn.tile("prevention", at, "geojson")),
+            decoded(drawn.tile("prevention", at, "mvt").content, "prevention"),
+            printed(drawn.tile("prevention", at, "geojson").content),
         ):
             assert {feature["geometry"]["type"] for feature in features} == {"Point"}
             assert 500 in ids(features)
-    [first, _] = printed(drawn.tile("prevention", HOME, "geojson"))
+    [first, _] = printed(drawn.tile("prevention", HOME, "geojson").content)
     assert first["properties"] == {
         **dict.fromkeys(layers.OBJECT_FIELDS, None),
         "id": "p0",
@@ -62,7 +63,7 @@ def test_a_point_is_a_point_on_every_tile():
         "kind": "guard_post",
         "valid_from": "2024-01-01",
     }
-    [first, _] = decoded(drawn.tile("prevention", HOME, "mvt"), "prevention")
+    [first, _] = decoded(drawn.tile("prevention", HOME, "mvt").content, "prevention")
     assert set(first["properties"]) == {"id", "name", "kind", "valid_from"}  # MVT has no null
 
 
@@ -70,7 +71,7 @@ def test_a_point_is_a_point_on_every_tile():
 def test_the_tiles_of_a_zoom_hold_each_point_once_within_a_step_and_nothing_else(points: Any, z: int):
     drawn, held = picture(points), []
     for tile in {tile_at(lon, lat, z) for lon, lat in points}:
-        for feature in decoded(drawn.tile("prevention", tile, "mvt"), "prevention"):
+        for feature in decoded(drawn.tile("prevention", tile, "mvt").content, "prevention"):
             x, y = feature["geometry"]["coordinates"]
             assert -tiles.MARGIN - 1 <= x <= tiles.EXTENT + tiles.MARGIN + 1
             [back] = tiles.degrees(tiles.from_grid(np.array([shapely.Point(x, y)]), tile))
@@ -84,8 +85,8 @@ def test_the_tiles_of_a_zoom_hold_each_point_once_within_a_step_and_nothing_else
 
 def test_points_come_in_the_order_of_their_ids_whatever_the_order_they_came_in():
     shuffled = objects([CENTRE] * 12).iloc[::-1]
-    assert atlas.pin("prevention", shuffled).ids.tolist() == sorted(f"p{row}" for row in range(12))
-    assert atlas.pin("prevention", shuffled).digest == atlas.pin("prevention", objects([CENTRE] * 12)).digest
+    assert grounds.pin("prevention", shuffled).ids.tolist() == sorted(f"p{row}" for row in range(12))
+    assert grounds.pin("prevention", shuffled).digest == grounds.pin("prevention", objects([CENTRE] * 12)).digest
 
 
 def test_features_are_filtered_by_box_and_kind():
@@ -112,4 +113,4 @@ def test_a_moved_point_makes_another_tag_and_leaves_the_other_layers():
     for name in ("warnings", "venues"):
         assert one.tag(name) == other.tag(name)
     assert one.tag("prevention", "2023-01") == one.tag("prevention", "2024-05")  # points wear no month
-    assert one.tile("venues", HOME, "mvt") == b""
+    assert one.tile("venues", HOME, "mvt").content == b""

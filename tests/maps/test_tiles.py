@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from shapely.geometry.base import BaseGeometry
 
 from geo_service.maps import geojson, tiles
+from geo_service.maps.ground import FINEST
 from tests.maps.drawn import CENTRE, decoded, ids, picture, places, polygons, printed, signed_area, tile_at, tiles_near
 
 CITY = st.lists(places(), min_size=1, max_size=8)
@@ -24,14 +25,14 @@ def touching(shapes: list[BaseGeometry], tile: tiles.Tile) -> list[int]:
 def test_a_tile_holds_exactly_the_places_that_touch_it(city: list[BaseGeometry], tile: tiles.Tile):
     atlas = picture(city)
     wanted = touching(city, tile)
-    assert ids(decoded(atlas.tile("communities", tile, "mvt"), "communities")) == wanted
-    assert ids(printed(atlas.tile("communities", tile, "geojson"))) == wanted
+    assert ids(decoded(atlas.tile("communities", tile, "mvt").content, "communities")) == wanted
+    assert ids(printed(atlas.tile("communities", tile, "geojson").content)) == wanted
 
 
 @SLOW
 @given(CITY, tiles_near())
 def test_every_polygon_of_a_vector_tile_is_valid_and_wound_as_mvt_wants_it(city: list[BaseGeometry], tile: tiles.Tile):
-    for feature in decoded(picture(city).tile("communities", tile, "mvt"), "communities"):
+    for feature in decoded(picture(city).tile("communities", tile, "mvt").content, "communities"):
         whole = shapely.geometry.shape(feature["geometry"])
         assert whole.is_valid, shapely.is_valid_reason(whole)
         assert not whole.is_empty
@@ -49,7 +50,7 @@ def test_every_polygon_of_a_vector_tile_is_valid_and_wound_as_mvt_wants_it(city:
 def test_every_polygon_of_a_geojson_tile_is_valid_and_wound_as_rfc_7946_wants_it(
     city: list[BaseGeometry], tile: tiles.Tile
 ):
-    for feature in printed(picture(city).tile("communities", tile, "geojson")):
+    for feature in printed(picture(city).tile("communities", tile, "geojson").content):
         whole = shapely.geometry.shape(feature["geometry"])
         assert whole.is_valid, shapely.is_valid_reason(whole)
         for exterior, *holes in polygons(feature):
@@ -62,8 +63,8 @@ def test_every_polygon_of_a_geojson_tile_is_valid_and_wound_as_rfc_7946_wants_it
 @given(CITY, tiles_near(deepest=16))
 def test_both_forms_draw_the_same(city: list[BaseGeometry], tile: tiles.Tile):
     atlas = picture(city)
-    there = decoded(atlas.tile("communities", tile, "mvt"), "communities")
-    here = printed(atlas.tile("communities", tile, "geojson"))
+    there = decoded(atlas.tile("communities", tile, "mvt").content, "communities")
+    here = printed(atlas.tile("communities", tile, "geojson").content)
     assert [feature["properties"] for feature in there] == [feature["properties"] for feature in here]
     one, other = (
         np.array([shapely.geometry.shape(feature["geometry"]) for feature in features], dtype=object)
@@ -83,7 +84,7 @@ def test_neighbouring_tiles_agree_where_they_overlap(city: list[BaseGeometry], t
     strip = shapely.box(tiles.EXTENT - tiles.MARGIN + 2, -9999, tiles.EXTENT + tiles.MARGIN - 2, 9999)
 
     def within_the_strip(of: tiles.Tile, shift: int) -> dict[int, BaseGeometry]:
-        features = decoded(atlas.tile("communities", of, "mvt"), "communities")
+        features = decoded(atlas.tile("communities", of, "mvt").content, "communities")
         moved = {
             feature["id"]: shapely.transform(
                 shapely.geometry.shape(feature["geometry"]), lambda xy: xy + np.array([shift, 0])
@@ -110,9 +111,10 @@ def test_the_tiles_around_a_place_hold_all_of_it(place: BaseGeometry, z: int):
     area = 0.0
     for x in range(first.x - 1, last.x + 2):
         for y in range(first.y - 1, last.y + 2):
-            for feature in decoded(atlas.tile("communities", tiles.Tile(z, x, y), "mvt"), "communities"):
+            for feature in decoded(atlas.tile("communities", tiles.Tile(z, x, y), "mvt").content, "communities"):
                 area += shapely.geometry.shape(feature["geometry"]).intersection(inner).area
-    [whole] = atlas.grounds["communities"].on_grid(np.array([0]), z)
+    ground = atlas.grounds["communities"]
+    [whole] = ground.sheet(z).flat.shapes(np.array([0])) if z <= FINEST else tiles.on_grid(ground.metres, z)
     # A place that only touches a tile's margin there may leave one square step behind.
     assert area == pytest.approx(whole.area, abs=1 + whole.length * 0.5)
 
@@ -123,7 +125,7 @@ def test_no_place_vanishes_however_far_the_map_is_zoomed_out(place: BaseGeometry
     atlas = picture([place])
     for z in range(19):
         point = place.representative_point()
-        features = decoded(atlas.tile("communities", tile_at(point.x, point.y, z), "mvt"), "communities")
+        features = decoded(atlas.tile("communities", tile_at(point.x, point.y, z), "mvt").content, "communities")
         assert ids(features) == [1000]
         assert shapely.geometry.shape(features[0]["geometry"]).area > 0
 
@@ -136,10 +138,10 @@ def test_simplifying_keeps_neighbours_neighbours():
     outline = [*border, CENTRE + np.array([0.1, 0.1]), CENTRE + np.array([0.1, 0])]
     east = shapely.Polygon(outline[77:] + outline[:77])  # its ring begins amid the border, as rings in files do
     ground = picture([west, east]).grounds["communities"]
-    corners = [int(shapely.get_num_coordinates(shapes).sum()) for shapes in ground.shapes]
+    corners = [len(ground.sheet(z).flat.corners) for z in range(15)]
     assert corners[8] < corners[14] / 2
     for z in range(6, 15):
-        left, right = ground.shapes[z]
+        left, right = ground.sheet(z).flat.shapes(np.arange(2))
         assert left.intersection(right).area == 0
         assert not left.union(right).interiors
         assert left.intersection(right).length > 0
@@ -151,7 +153,7 @@ def test_a_place_that_the_grid_leaves_outside_the_margin_is_still_in_the_tile():
     edge = east - 0.3 * tile.step_m  # rounds to the margin's own edge
     place = shapely.box(edge, (south + north) / 2, edge + 50 * tile.step_m, north)
     atlas = picture(list(tiles.degrees(np.array([place]))))
-    [feature] = decoded(atlas.tile("communities", tile, "mvt"), "communities")
+    [feature] = decoded(atlas.tile("communities", tile, "mvt").content, "communities")
     step = shapely.geometry.shape(feature["geometry"])
     assert step.area == 1
     assert step.bounds[2] == tiles.EXTENT + tiles.MARGIN
@@ -168,7 +170,7 @@ def test_needles_cut_at_the_margin_stay_valid():
         [*np.stack([tips, roots], axis=1).reshape(-1, 2), (west + 10, roots[-1, 1]), (west + 10, tips[0, 1])]
     )
     comb = shapely.buffer(comb, 0)
-    [piece] = tiles.cut(np.array([comb]), np.array([comb]), tile)
+    [piece] = tiles.cut(np.array([comb]), tile)
     corners = shapely.get_coordinates(piece)
     assert np.array_equal(corners, np.round(corners))
     assert piece.is_valid

@@ -12,7 +12,7 @@ import shapely
 import sqlalchemy as sa
 
 from geo_service import jobs
-from geo_service.maps import atlas
+from geo_service.maps import colours
 from geo_service.store import reading
 from geo_service.web import live
 from tests.web.serving import (
@@ -296,7 +296,7 @@ def test_a_picture_that_cannot_be_drawn_is_tried_again(
 ):
     with serving(library) as client:
         with monkeypatch.context() as broken:
-            broken.setattr(atlas, "tally", None)
+            broken.setattr(colours, "tally", None)
             commit(library, f"n1 2024-06-10_10:00 R {AT_A}")
             wait_until(lambda: "the picture could not be drawn" in caplog.text)
             assert worn(client.get(tile()))["a"] == (1, 1)
