@@ -1,4 +1,4 @@
-"""What every test may ask for: a database of its own, and the shared data sets.
+"""What every test may ask for: a database of its own, and the shared data sets; and how a run is cut among workers.
 
 The server is a private PostGIS made for the run, one a worker, or the one GEO_TEST_DATABASE_URL names (its user must be
 allowed to create databases).  Without PostGIS a test that needs it ends the whole run with exit code 3: it is
@@ -13,11 +13,13 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import hypothesis
 import pytest
 import sqlalchemy as sa
+from xdist.scheduler import LoadScopeScheduling
 
 from geo_service.errors import StoreFailed
 from geo_service.store import opening
@@ -26,9 +28,40 @@ from geo_service.store.cluster import Cluster
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 RUN = uuid4().hex[:8]  # several runs may share a server
 NUMBERS = count(1)
+TOGETHER = ("tests/clients/",)  # folders that one worker runs: what their tests share takes too long to make twice
+FIRST = (
+    "tests/house/",
+    "tests/walks/",
+    "tests/clients/",
+    "tests/browser/",
+)  # minutes each: begun last, one worker waits
 
 hypothesis.settings.register_profile("ours", deadline=None)  # machines are noisy: no test asserts a time
 hypothesis.settings.load_profile("ours")
+
+
+def cut(nodeid: str) -> str:
+    """Give what a worker is handed at a time: the file of a test, or the folder that is to stay together."""
+    file = nodeid.split("::", 1)[0]
+    return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+
+class Files(LoadScopeScheduling):
+    """Hands the workers what `cut` says."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return cut(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)  # without xdist nobody asks
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Files:
+    """Cut the run into files, for however many workers `-n` asks for."""
+    return Files(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the longest folders first, so that workers end together; within them nothing changes its place."""
+    items.sort(key=lambda item: next((at for at, folder in enumerate(FIRST) if item.nodeid.startswith(folder)), 99))
 
 
 @pytest.fixture(scope="session")

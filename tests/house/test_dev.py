@@ -9,6 +9,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests import conftest
+
 HOUSE = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((HOUSE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LOCK = (HOUSE / "requirements.lock").read_text(encoding="utf-8")
@@ -39,6 +41,16 @@ def test_ci_runs_what_a_developer_runs():
     assert lines[0] == "set -euo pipefail"
     assert lines[-1] == "./dev test"
     assert len(lines) == 3
+
+
+def test_workers_share_the_run_file_by_file_and_a_costly_folder_stays_together():
+    assert conftest.cut("tests/house/test_dev.py::test_a[b::c]") == "tests/house/test_dev.py"
+    assert conftest.cut("geo_service/errors.py::geo_service.errors") == "geo_service/errors.py"
+    assert (
+        conftest.cut("tests/clients/test_a.py::test_b")
+        == conftest.cut("tests/clients/test_c.py::test_d")
+        == "tests/clients/"
+    )
 
 
 @pytest.mark.parametrize("wanted", WANTED, ids=str)
