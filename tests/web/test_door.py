@@ -125,7 +125,7 @@ def test_the_api_describes_every_path_in_openapi_3_0(client: httpx.Client):
     assert asked["bbox"]["schema"]["type"] == "array"
     ours = {one["name"] for one in page["paths"]["/collections/warnings/items"]["get"]["parameters"]}
     assert ours - set(asked) == {"id", "name", "class", "level", "level_name", "colour", "withheld"}
-    assert set(items["responses"]) == {"200", "304", "400", "404", "503", "default"}
+    assert set(items["responses"]) == {"200", "304", "400", "406", "404", "503", "default"}
     assert asked["limit"]["schema"]["maximum"] == 10_000  # GDAL takes its page size from here
     assert set(page["paths"]["/geocode"]) == {"get", "post"}
     correction = page["components"]["schemas"]["Correction"]["properties"]
