@@ -14,6 +14,7 @@ _UNIT = re.compile(r"\[([^\]]*)\]$")
 _KINDS = {
     "text": "text",
     "code": "text",
+    "hex": "text",
     "YYYY-MM": "text",
     "#rrggbb": "text",
     "YYYY-MM-DD": "date",

@@ -13,11 +13,15 @@ from starlette.responses import Response
 
 from geo_service.maps import queryables
 from geo_service.maps.layers import Layer
-from geo_service.web.links import GEOJSON
+from geo_service.prints import sheets
+from geo_service.web import formats, geocoding, styles
+from geo_service.web.links import GEOJSON, SCHEMA
 from geo_service.web.parameters import Items, NothingQuery, OfMoment
 
 _TYPE = "application/vnd.oai.openapi+json;version=3.0"
 _JSON = "application/json"
+_OBJECT = {"type": "object"}
+_ANY: Mapping[str, object] = {"schema": {}}
 _MVT = "application/vnd.mapbox-vector-tile"
 _STATES = "application/vnd.geo-service.states"
 _REFUSED = {
@@ -26,12 +30,28 @@ _REFUSED = {
     "503": "The database is away, or has not answered yet",
 }
 _REFUSED_POST = {
+    "405": "The path takes no POST",
     "403": "Not for who asks: no token, no page of ours, no signature",
     "409": "A decision stands against it",
     "413": "The body is too long",
     "415": "The body is of another type",
 }
 _UNCHANGED = {"description": "The client holds it: If-None-Match named its ETag"}
+_LOOKS = [form.media_type for forms in styles.FORMS.values() for form in forms.values()]
+_SHEETS = [form.partition(";")[0] for form in sheets.FORMS.values()]
+_FEATURES = [form.media_type for form in formats.FORMATS.values()]
+_ANSWERED = (  # by the ends of paths; the others answer JSON
+    (("/queryables", "/schema"), [SCHEMA]),
+    (("/items", "/items/{zone_id}"), _FEATURES),
+    (("/tiles/WebMercatorQuad/{z}/{y}/{x}",), [_MVT, GEOJSON]),
+    ((".{form}",), _LOOKS),
+    ((".png",), ["image/png"]),
+    (("/styles/{layers}.json",), ["application/vnd.mapbox.style+json"]),
+    (("/statistics/prevention", "/statistics/measures"), [_JSON, "text/csv"]),
+    (("/geocode",), [_JSON, geocoding.NDJSON]),
+    (("/statistics/{name}",), _SHEETS),
+    (("/bulletin/{month}",), ["text/html"]),
+)
 _KEPT = ("items", ".mvt", ".geojson", "/{x}", "/{y}", ".json")  # what has an ETag
 
 
@@ -61,15 +81,24 @@ def add(app: FastAPI, layers: Mapping[str, Layer]) -> None:
         return orjson.dumps(_without_null(page))
 
 
-def _statuses(path: str, method: str, responses: Mapping[str, object]) -> dict[str, object]:
+def _statuses(path: str, method: str, responses: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
     """Give every status that a path may answer with; 422 is never sent: a wrong parameter is 400 here."""
     refused = {**_REFUSED, **(_REFUSED_POST if method == "post" else {})}
     return {
-        **{status: told for status, told in responses.items() if status != "422"},
+        **{status: _answered(path, status, told) for status, told in responses.items() if status != "422"},
         **({"304": _UNCHANGED} if path.endswith(_KEPT) else {}),
+        **({"406": _problem("Nothing that the client accepts is offered")} if path.endswith("/items") else {}),
         **{status: _problem(said) for status, said in refused.items()},
         "default": _problem("What nobody expected"),
     }
+
+
+def _answered(path: str, status: str, told: Mapping[str, object]) -> Mapping[str, object]:
+    """Say in which media types a path answers."""
+    wrote = cast(Mapping[str, object], told.get("content", {}))
+    types = next((types for ends, types in _ANSWERED if path.endswith(ends)), [] if wrote else [_JSON])
+    content = {**dict.fromkeys(types, _ANY), **wrote}
+    return told if status == "204" else {**told, "content": content}
 
 
 def _without_null(schema: Any) -> Any:
@@ -93,7 +122,7 @@ def _items_paths(layers: Mapping[str, Layer]) -> dict[str, object]:
 
 
 def _items(summary: str, parameters: Sequence[Mapping[str, object]]) -> dict[str, object]:
-    return _path(summary, GEOJSON, parameters, "places", {"type": "object"})
+    return _path(summary, GEOJSON, parameters, "places", _OBJECT)
 
 
 def _queryables(layer: Layer, others: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
@@ -110,6 +139,8 @@ def _parameter(name: str, schema: Mapping[str, Any]) -> dict[str, object]:
     said = {key: value for key, value in schema.items() if key not in ("title", "description")}
     if name == "bbox":
         said = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 6}
+    if name == "f":
+        said = {"type": "string", "enum": ["json", *formats.FORMATS]}
     shown = {"description": schema["description"], "schema": said}
     return {"name": name, "in": "query", "required": False, "style": "form", "explode": False, **shown}
 
@@ -130,7 +161,7 @@ def _bare_paths() -> dict[str, object]:
     since = {"name": "since", "in": "query", "schema": {"type": "string"}, "description": "Id of the last event heard"}
     return {
         "/tiles/{layer}/{z}/{x}/{y}.mvt": _path("A vector tile", _MVT, tile),
-        "/tiles/{layer}/{z}/{x}/{y}.geojson": _path("The same tile as GeoJSON", GEOJSON, tile),
+        "/tiles/{layer}/{z}/{x}/{y}.geojson": _path("The same tile as GeoJSON", GEOJSON, tile, schema=_OBJECT),
         "/collections/{layer}/tiles/WebMercatorQuad/{z}/{y}/{x}": _path(
             "A vector tile as OGC API Tiles asks for it, row before column", _MVT, [*tile, form]
         ),
@@ -138,7 +169,7 @@ def _bare_paths() -> dict[str, object]:
             "The geometry of a tile without its colours, immutable", _MVT, [digest, _LAYER, *numbers]
         ),
         "/states/{layer}/{z}/{x}/{y}": _path("The colours of a tile without its geometry", _STATES, tile),
-        "/tiles/{layer}.json": _path("TileJSON 3.0.0 of a layer", _JSON, [_LAYER, *moment]),
+        "/tiles/{layer}.json": _path("TileJSON 3.0.0 of a layer", _JSON, [_LAYER, *moment], schema=_OBJECT),
         "/live": _path("An event whenever the picture has changed", "text/event-stream", [here, since]),
     }
 

@@ -18,7 +18,7 @@ from geo_service.service import Service
 from geo_service.store import messages, news
 from geo_service.web import access, answers
 from geo_service.web.bodies import SignedBody
-from geo_service.web.parameters import Nothing, NothingQuery
+from geo_service.web.parameters import FARTHEST, Nothing, NothingQuery, Number
 
 MOST = 1_000  # messages in one page
 
@@ -28,7 +28,7 @@ class OfMessages(Nothing):
 
     state: Literal["waiting", "sent", "dead", "cancelled", "any"] = Field("any", description="What became of them")
     limit: int = Field(100, ge=1, le=MOST, description=f"Messages in one page, at most {MOST}")
-    offset: int = Field(0, ge=0, description="Messages to pass over, the newest first")
+    offset: int = Field(0, ge=0, le=FARTHEST, description="Messages to pass over, the newest first")
 
 
 class Receipt(Nothing):
@@ -77,17 +77,17 @@ class Messages:
         told = [self._told(row) for row in page]
         return self._json({"numberMatched": matched, "numberReturned": len(told), "messages": told})
 
-    def message(self, request: Request, number: int, _: NothingQuery) -> Response:
+    def message(self, request: Request, number: Number, _: NothingQuery) -> Response:
         """One of them."""
         with news.snapshot(self._library.engine) as connection:
             return self._json(self._told(messages.one(connection, number, access.view_of(request.scope))))
 
-    def replay(self, request: Request, number: int, body: SignedBody) -> Response:
+    def replay(self, request: Request, number: Number, body: SignedBody) -> Response:
         """Let a dead letter go again, with its key; where nobody held the role, to whoever holds it now."""
         delivery.replay(self._library.engine, self._library.post, number, body.signature(self._library.now()))
         return self.message(request, number, Nothing())
 
-    def cancel(self, request: Request, number: int, body: SignedBody) -> Response:
+    def cancel(self, request: Request, number: Number, body: SignedBody) -> Response:
         """Say that a message need not go any more."""
         with self._library.engine.begin() as connection:
             messages.cancel(connection, number, body.signature(self._library.now()))

@@ -3,13 +3,15 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal, Self, TypeVar
 from urllib.parse import parse_qsl
 
 import numpy as np
 import shapely
-from fastapi import Query
+from fastapi import Path, Query
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -32,7 +34,19 @@ _MOST_PARAMETERS = 100
 _CORNERS = 32  # of a side of a box: in 4548, one of 100 km then lies within 10 m of its curve
 
 INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+ -]\d\d:\d\d)")  # a plus unescaped is a space
-MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
+_MONTH = "(19|20)[0-9]{2}-(0[1-9]|1[0-2])"
+MONTH, MONTH_OR_NONE = f"^{_MONTH}$", f"^({_MONTH})?$"
+EARLIEST_DAY, AFTER_THE_LAST_DAY = date(1900, 1, 1), date(2100, 1, 1)  # the days of those months
+_BEFORE_ALL, _AFTER_ALL = datetime(1900, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+_LARGEST = 2**31 - 1  # number that the store gives anything
+
+
+def _on_our_clock(moment: datetime) -> datetime:
+    """Give a moment in UTC; one that lies before all our records, or after, where the store can still write it."""
+    return min(max(moment, _BEFORE_ALL), _AFTER_ALL).astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_on_our_clock)]
 
 
 class Nothing(BaseModel):
@@ -144,6 +158,7 @@ NothingQuery = Annotated[Nothing, Query()]
 MonthQuery = Annotated[OfMonth, Query()]
 PageQuery = Annotated[OfPage, Query()]
 ShapesQuery = Annotated[OfShapes, Query()]
+Number = Annotated[int, Path(ge=0, le=_LARGEST, description="Its number")]
 
 
 def read(model: type[Q], query: bytes) -> Q:

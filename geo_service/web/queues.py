@@ -20,7 +20,7 @@ from geo_service.service import Service
 from geo_service.store import decisions, gazetteers, news, reviews
 from geo_service.web import access, answers, following
 from geo_service.web.bodies import Correction, CorrectionBody, SignedBody
-from geo_service.web.parameters import Nothing, NothingQuery
+from geo_service.web.parameters import FARTHEST, Nothing, NothingQuery, Number
 from geo_service.web.tiles import origin
 
 MOST = 1_000  # reviews in one page
@@ -32,7 +32,7 @@ class OfQueue(Nothing):
     state: Literal["open", "corrected", "rejected", "settled", "any"] = Field("open", description="What was decided")
     reason: Literal["", "unlocated", "uncertain", "conflict"] = Field("", description="Why a person is asked")
     limit: int = Field(100, ge=1, le=MOST, description=f"Reviews in one page, at most {MOST}")
-    offset: int = Field(0, ge=0, description="Reviews to pass over, the longest waiting first")
+    offset: int = Field(0, ge=0, le=FARTHEST, description="Reviews to pass over, the longest waiting first")
 
 
 QueueQuery = Annotated[OfQueue, Query()]
@@ -66,7 +66,8 @@ class Queues:
             ("/gazetteer/aliases/{number}", self.alias, "GET"),
             ("/gazetteer/aliases/{number}/revoke", self.revoke, "POST"),
         ):
-            router.add_api_route(path, method, methods=[asks], response_class=Response)
+            status = HTTPStatus.OK if asks == "GET" else HTTPStatus.ACCEPTED  # decisions are applied after the answer
+            router.add_api_route(path, method, methods=[asks], status_code=status, response_class=Response)
         return router
 
     def reviews(self, request: Request, query: QueueQuery) -> Response:
@@ -104,7 +105,7 @@ class Queues:
             number = decisions.rerun(connection, body.signature(self._library.now()))
         return self._accepted(request, number)
 
-    def decision(self, request: Request, number: int, _: NothingQuery) -> Response:
+    def decision(self, request: Request, number: Number, _: NothingQuery) -> Response:
         """A decision, and whether all that follows from it has been recorded."""
         with news.snapshot(self._library.engine) as connection:
             row = decisions.one(connection, number, access.view_of(request.scope))
@@ -120,12 +121,12 @@ class Queues:
         with news.snapshot(self._library.engine) as connection:
             return self._json({"aliases": gazetteers.aliases(connection, access.view_of(request.scope))})
 
-    def alias(self, request: Request, number: int, _: NothingQuery) -> Response:
+    def alias(self, request: Request, number: Number, _: NothingQuery) -> Response:
         """One of them."""
         with news.snapshot(self._library.engine) as connection:
             return self._json(gazetteers.alias(connection, number, access.view_of(request.scope)))
 
-    def revoke(self, request: Request, number: int, body: SignedBody) -> Response:
+    def revoke(self, request: Request, number: Number, body: SignedBody) -> Response:
         """Take an alias back: what it had located is located anew, and its incident is asked about again."""
         with self._library.engine.begin() as connection:
             decided = decisions.revoke(connection, number, body.signature(self._library.now()))

@@ -15,11 +15,11 @@ from zoneinfo import ZoneInfo
 import orjson
 from fastapi import APIRouter, Query, Request
 from fastapi import Path as PathParameter
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from geo_service.analysis import bulletin, early_warnings, intake, jurisdictions, rules, statistics
-from geo_service.errors import BadParameter
+from geo_service.errors import BadParameter, BadRule
 from geo_service.prints import bulletin as printed
 from geo_service.prints import page, sheets
 from geo_service.prints import words as words_of
@@ -27,7 +27,7 @@ from geo_service.service import Service
 from geo_service.store import history, news, reading
 from geo_service.store import statistics as stored
 from geo_service.web import access
-from geo_service.web.parameters import Nothing, OfMonth
+from geo_service.web.parameters import MONTH, MONTH_OR_NONE, Instant, Nothing, OfMonth
 from geo_service.web.tiles import origin
 
 _MOST_MONTHS = 120
@@ -37,9 +37,7 @@ _KEPT = 6  # records: three kinds of place, this revision's and the last one's
 class OfTable(OfMonth):
     """A question about one table."""
 
-    month: str = Field(
-        "", pattern=r"^(\d{4}-(0[1-9]|1[0-2]))?$", description="Month, YYYY-MM; without it the last one over"
-    )
+    month: str = Field("", pattern=MONTH_OR_NONE, description="Month, YYYY-MM; without it the last one over")
     months: int = Field(6, ge=1, le=_MOST_MONTHS, description="Months back from there, that one included")
     kind: Literal["communities", "units", "patrol_zones"] = Field("communities", description="Which kind of place")
     zone_class: str = Field("", alias="class", description="Only places of this class, such as hospital")
@@ -48,7 +46,7 @@ class OfTable(OfMonth):
     area: str = Field("", description="Only places in the area of this code")
     against: Literal["year", "month"] = Field("year", description="Changes: against the year or the month before")
     programme: str = Field("", description="Programme of rules/levels.toml that colours; without it the first one")
-    as_of: AwareDatetime | None = Field(
+    as_of: Instant | None = Field(
         None, description="As known at this moment, such as 2024-06-02T08:00:00+08:00; without it as known now"
     )
     f: Literal["", "json", "csv", "parquet", "html"] = Field("", description="Form; without it by the Accept header")
@@ -68,7 +66,7 @@ class OfBulletin(Nothing):
 
 TableQuery = Annotated[OfTable, Query()]
 BulletinQuery = Annotated[OfBulletin, Query()]
-BulletinMonth = Annotated[str, PathParameter(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="Month, YYYY-MM")]
+BulletinMonth = Annotated[str, PathParameter(pattern=MONTH, description="Month, YYYY-MM")]
 
 
 def routes(library: Service) -> APIRouter:
@@ -149,7 +147,10 @@ class Statistics:
         found = {kind: one for kind, one in found.items() if len(one[0].places)}
         if not found:
             raise BadParameter("no place is on record; load zones first")
-        rule = self._library.rules.levels_at(month)
+        try:
+            rule = self._library.rules.levels_at(month)
+        except BadRule as error:
+            raise BadParameter(f"month={month}: {error}") from None
         chapters = [bulletin.chapter(kind, record, month, rule) for kind, (record, _) in found.items()]
         with news.snapshot(self._library.engine) as connection:
             zones = {kind: reading.zones(connection, kind, view) for kind in found}

@@ -23,7 +23,7 @@ from geo_service.store import news, tasks
 from geo_service.store.tasks import Said
 from geo_service.web import access, answers
 from geo_service.web.bodies import TaskChecklistBody, TaskOpeningBody, TaskSaid, TaskSaidBody, TaskStepBody
-from geo_service.web.parameters import Nothing, NothingQuery
+from geo_service.web.parameters import FARTHEST, Nothing, NothingQuery, Number
 from geo_service.web.tiles import origin
 
 MOST = 1_000  # tasks in one page
@@ -41,7 +41,7 @@ class OfTasks(Nothing):
     zone_kind: Literal["", "communities", "units", "patrol_zones"] = Field("", description="Kind of place; empty: any")
     overdue: bool = Field(False, description="Only those whose time is over")
     limit: int = Field(100, ge=1, le=MOST, description=f"Tasks in one page, at most {MOST}")
-    offset: int = Field(0, ge=0, description="Tasks to pass over, the first due first")
+    offset: int = Field(0, ge=0, le=FARTHEST, description="Tasks to pass over, the first due first")
 
 
 TasksQuery = Annotated[OfTasks, Query()]
@@ -62,9 +62,10 @@ class TaskDesk:
     def router(self) -> APIRouter:
         """Give the routes, each with the method that answers it."""
         router = APIRouter(tags=["supervision"])
+        opened: dict[int | str, dict[str, Any]] = {201: {"description": "Opened; 200: it was open"}}
+        router.add_api_route("/queues/tasks", self.open, methods=["POST"], responses=opened, response_class=Response)
         for path, method, asks in (
             ("/queues/tasks", self.listed, "GET"),
-            ("/queues/tasks", self.open, "POST"),
             ("/queues/tasks/{number}", self.task, "GET"),
             ("/queues/tasks/{number}/escalate", self.escalate, "POST"),
             ("/queues/tasks/{number}/comment", self.comment, "POST"),
@@ -88,7 +89,7 @@ class TaskDesk:
         counted = {"numberMatched": matched, "numberReturned": len(told)}
         return self._json({**counted, "owners": owners, "tasks": told})
 
-    def task(self, request: Request, number: int, _: NothingQuery) -> Response:
+    def task(self, request: Request, number: Number, _: NothingQuery) -> Response:
         """One task with everything that was done and said about it."""
         return self._whole(request, number)
 
@@ -114,7 +115,7 @@ class TaskDesk:
     def move(
         self,
         request: Request,
-        number: int,
+        number: Number,
         action: Literal["acknowledge", "done", "verify", "reopen"],
         body: TaskSaidBody,
     ) -> Response:
@@ -124,19 +125,19 @@ class TaskDesk:
             request, number, action, body, lambda task, rule: supervision.move(task, action, body.signed_by, rule, now)
         )
 
-    def escalate(self, request: Request, number: int, body: TaskStepBody) -> Response:
+    def escalate(self, request: Request, number: Number, body: TaskStepBody) -> Response:
         """Take a task up to a step of the ladder."""
         return self._act(
             request, number, "escalate", body, lambda task, rule: supervision.escalated(task, body.step, rule)
         )
 
-    def comment(self, request: Request, number: int, body: TaskSaidBody) -> Response:
+    def comment(self, request: Request, number: Number, body: TaskSaidBody) -> Response:
         """Say something about a task, or add evidence."""
         if not (body.note or body.links):
             raise BadParameter("a comment needs a note or links; send one of them")
         return self._annotate(request, number, "comment", Said(body.signed_by, body.note, tuple(body.links)))
 
-    def checklist(self, request: Request, number: int, body: TaskChecklistBody) -> Response:
+    def checklist(self, request: Request, number: Number, body: TaskChecklistBody) -> Response:
         """Answer items of a task's checklist."""
         said = Said(body.signed_by, body.note, tuple(body.links), body.answers)
         return self._annotate(request, number, "checklist", said)

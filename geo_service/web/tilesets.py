@@ -3,20 +3,22 @@
 The tiles themselves are answered by tiles.py.
 """
 
+from typing import Annotated, Literal
+
 import numpy as np
 import shapely
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
+from pydantic import Field
 from starlette.responses import Response
 
 from geo_service.geography import references
 from geo_service.maps import tiles
 from geo_service.maps.layers import Layer
 from geo_service.service import Service
-from geo_service.web import access, following
+from geo_service.web import access, following, tilejson
 from geo_service.web.links import OGC, answer, link
 from geo_service.web.negotiation import origin
-from geo_service.web.parameters import PageQuery
-from geo_service.web.tilejson import WHOLE_WORLD
+from geo_service.web.parameters import Nothing, PageQuery
 
 MVT = "application/vnd.mapbox-vector-tile"
 WEB_MERCATOR_QUAD = "WebMercatorQuad"
@@ -26,6 +28,14 @@ _CRS = "http://www.opengis.net/def/crs/EPSG/0/3857"
 _CORNER_M = 20037508.3427892  # [m] of the square that Web Mercator shows
 _SCALE = 559082264.028717  # of zoom 0 at the equator, pixels of 0.28 mm
 _TILE_PX = 256
+
+
+class OfTileset(Nothing):
+    """A query for how the tiles of a layer are cut."""
+
+    f: Literal["", "json", "tilejson"] = Field(
+        "", description="json: as OGC API Tiles has it; tilejson: TileJSON 3.0.0"
+    )
 
 
 def routes(library: Service, desk: following.Desk) -> APIRouter:
@@ -83,11 +93,13 @@ class Tilesets:
         links = [link(f"{at}/collections/{layer}/tiles", "self", "its vector tiles")]
         return answer({"tilesets": [self._listed(described, at)], "links": links})
 
-    async def tileset(self, request: Request, layer: str, _: PageQuery) -> Response:
-        """The tileset of a layer: where its tiles are, and which zooms are drawn."""
+    async def tileset(self, request: Request, layer: str, query: Annotated[OfTileset, Query()]) -> Response:
+        """The tileset of a layer: where its tiles are, and which zooms are drawn, in OGC's words or TileJSON's."""
         view, at = access.view_of(request.scope), origin(request.scope)
+        if query.f == "tilejson":
+            return answer(tilejson.described(self._desk.atlas, [layer], view, tilejson.Place(at, "", self._language)))
         described, bounds = self._desk.atlas.layer(layer, view), self._desk.atlas.ground(layer, view).bounds
-        west, south, east, north = bounds or WHOLE_WORLD
+        west, south, east, north = bounds or tilejson.WHOLE_WORLD
         told, zooms = self._listed(described, at), range(described.minzoom, described.maxzoom + 1)
         here = f"{at}/collections/{layer}/tiles/{WEB_MERCATOR_QUAD}"
         template = link(f"{here}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}", "item", "its tiles", MVT)
@@ -95,6 +107,7 @@ class Tilesets:
             link(here, "self", "this tileset"),
             link(f"{at}/tileMatrixSets/{WEB_MERCATOR_QUAD}", f"{OGC}tiling-scheme", "how it is cut"),
             {**template, "templated": True},
+            link(f"{here}?f=tilejson", "alternate", "TileJSON"),
             link(f"{at}/tiles/{layer}.json", "describedby", "TileJSON"),
         ]
         told["boundingBox"] = {"lowerLeft": [west, south], "upperRight": [east, north], "crs": references.CRS84.uri}

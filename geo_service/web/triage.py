@@ -19,7 +19,7 @@ from geo_service.service import Service
 from geo_service.store import news, triages
 from geo_service.web import access, answers
 from geo_service.web.bodies import VerdictsBody
-from geo_service.web.parameters import Nothing
+from geo_service.web.parameters import AFTER_THE_LAST_DAY, EARLIEST_DAY, FARTHEST, Nothing
 from geo_service.web.tiles import origin
 
 MOST = 500  # calls in one page: one POST holds a verdict for each (bodies.MOST_VERDICTS)
@@ -28,7 +28,9 @@ MOST = 500  # calls in one page: one POST holds a verdict for each (bodies.MOST_
 class OfTriage(Nothing):
     """A query for calls of a day."""
 
-    day: date | None = Field(None, lt=date(9999, 1, 1), description="Day of the calls in the city; without it today")
+    day: date | None = Field(
+        None, ge=EARLIEST_DAY, lt=AFTER_THE_LAST_DAY, description="Day of the calls in the city; without it today"
+    )
     state: Literal["untriaged", "confirmed", "invalid"] = Field("untriaged", description="What people found")
     category: str = Field(
         "",
@@ -36,7 +38,7 @@ class OfTriage(Nothing):
         "of others that somebody has looked at",
     )
     limit: int = Field(100, ge=1, le=MOST, description=f"Calls in one page, at most {MOST}")
-    offset: int = Field(0, ge=0, description="Calls to pass over, the earliest first")
+    offset: int = Field(0, ge=0, le=FARTHEST, description="Calls to pass over, the earliest first")
 
 
 TriageQuery = Annotated[OfTriage, Query()]
@@ -58,7 +60,9 @@ class Triage:
         """Give the routes, each with the method that answers it."""
         router = APIRouter(tags=["triage"])
         router.add_api_route("/queues/triage", self.calls, methods=["GET"], response_class=Response)
-        router.add_api_route("/queues/triage", self.decide, methods=["POST"], response_class=Response)
+        router.add_api_route(
+            "/queues/triage", self.decide, methods=["POST"], status_code=HTTPStatus.ACCEPTED, response_class=Response
+        )
         return router
 
     def calls(self, request: Request, query: TriageQuery) -> Response:

@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 import pandas as pd
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from geo_service.analysis import counts, early_warnings, outlooks
@@ -25,7 +25,7 @@ from geo_service.maps.layers import View
 from geo_service.service import Service
 from geo_service.store import archives, history, news, reading
 from geo_service.web import access, following
-from geo_service.web.parameters import MONTH, Nothing, OfMonth
+from geo_service.web.parameters import MONTH, Instant, Nothing, OfMonth
 
 _EARLIEST = "0000-00"
 _UNKEPT = {"cache-control": "no-cache"}
@@ -35,7 +35,7 @@ _HOW_PLACED = ("placed", "located_by", "match_level", "uncertainty_m", "confiden
 class OfWhy(OfMonth):
     """A query about one place and month."""
 
-    as_of: AwareDatetime | None = Field(
+    as_of: Instant | None = Field(
         None, description="As known at this moment, such as 2024-06-02T08:00:00+08:00; without it as known now"
     )
 

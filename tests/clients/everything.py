@@ -12,6 +12,7 @@ from geo_service import files, jobs
 from geo_service.service import Service
 from geo_service.store import opening
 from tests.conftest import address
+from tests.geography.addresses import jining
 from tests.store.test_prevention import OBJECTS
 from tests.web import serving
 from tests.web.serving import LAT, LON
@@ -29,6 +30,7 @@ def served(server: sa.Engine, template: str, folder: Path) -> Generator[httpx.Cl
         letter: shapely.box(LON + i * 0.02, LAT, LON + (i + 1) * 0.02, LAT + 0.01) for i, letter in enumerate("pq")
     }
     jobs.load_zones(city, serving.zones("patrol_zones", beats, "patrol_zone"))
+    jobs.load_gazetteer(city, jining.frame(), signed_by="b-017", reason="test")
     path = folder / "objects.csv"
     path.write_text(OBJECTS, encoding="utf-8")
     jobs.load_prevention(city, files.read_objects(path, "EPSG:4326"), path.name)

@@ -125,7 +125,7 @@ def test_the_api_describes_every_path_in_openapi_3_0(client: httpx.Client):
     assert asked["bbox"]["schema"]["type"] == "array"
     ours = {one["name"] for one in page["paths"]["/collections/warnings/items"]["get"]["parameters"]}
     assert ours - set(asked) == {"id", "name", "class", "level", "level_name", "colour", "withheld"}
-    assert set(items["responses"]) == {"200", "304", "400", "404", "503", "default"}
+    assert set(items["responses"]) == {"200", "304", "400", "406", "404", "503", "default"}
     assert asked["limit"]["schema"]["maximum"] == 10_000  # GDAL takes its page size from here
     assert set(page["paths"]["/geocode"]) == {"get", "post"}
     correction = page["components"]["schemas"]["Correction"]["properties"]
@@ -153,3 +153,20 @@ def test_a_failure_of_ours_is_told_without_its_insides(
     assert answer.headers["cache-control"] == "no-store"
     assert "insides" not in answer.text
     assert "the insides" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/queues/tasks/99999999999", 400),
+        ("/queues/decisions/99999999999", 400),
+        ("/queues/triage?offset=99999999999999999999", 400),
+        ("/queues/triage?day=0138-05-01", 400),
+        ("/bulletin/0000-01", 400),
+        ("/bulletin/1900-01", 400),
+        ("/statistics/colours?as_of=0001-01-01T00:00:00%2B21:48", 400),
+        ("/collections/warnings/items/a/why?as_of=0175-04-23T12:23:33-18:33", 200),
+    ],
+)
+def test_what_lies_beyond_all_records_is_no_fault_of_ours(client: httpx.Client, path: str, status: int):
+    assert client.get(path).status_code == status

@@ -43,6 +43,18 @@ def test_a_tileset_leads_to_its_tiles_row_before_column(client: httpx.Client):
     assert limits["0"] == {"tileMatrix": "0", "minTileRow": 0, "maxTileRow": 0, "minTileCol": 0, "maxTileCol": 0}
 
 
+def test_a_tileset_is_told_as_tilejson_too(client: httpx.Client):
+    here = "/collections/warnings/tiles/WebMercatorQuad"
+    answer = client.get(here, params={"f": "tilejson"})
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == client.get("/tiles/warnings.json").json()
+    told = client.get(here, params={"f": "json"})
+    assert told.json() == client.get(here).json()
+    assert client.get(rels(told)["alternate"]).json() == answer.json()
+    assert client.get(here, params={"f": "html"}).status_code == 400
+    assert client.get("/collections/nothing/tiles/WebMercatorQuad?f=tilejson").status_code == 404
+
+
 def test_the_dataset_lists_a_tileset_of_each_layer(client: httpx.Client):
     layers = {one["id"] for one in client.get("/collections").json()["collections"]}
     listed = client.get("/tiles").json()["tilesets"]
