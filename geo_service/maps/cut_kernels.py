@@ -254,6 +254,28 @@ def _folds(cut, first_ring, end_ring):
 
 
 @_kernel
+def _copied(cut, corner, ring, shapes, first, end):
+    """Write a ring as it is; give the ends of corners and rings."""
+    for point in range(first, end):
+        cut.corners[corner], cut.kind[corner] = shapes.corners[point], _OLD
+        corner += 1
+    cut.rings[ring + 1] = corner
+    return corner, ring + 1
+
+
+@_kernel
+def _whole_box(cut, corner, ring, box):
+    """Write the box itself as a ring; give the ends of corners and rings."""
+    for number in range(4):
+        cut.corners[corner, 0] = box[2] if number in (1, 2) else box[0]
+        cut.corners[corner, 1] = box[3] if number in (2, 3) else box[1]
+        cut.kind[corner] = _BORDER
+        corner += 1
+    cut.rings[ring + 1] = corner
+    return corner, ring + 1
+
+
+@_kernel
 def _polygon(cut, at, shapes, polygon, box, room):
     """Cut one polygon; `at` are the ends of corners, rings and polygons, given back moved on; -1: doubtful."""
     corner, ring, part = at
@@ -268,11 +290,7 @@ def _polygon(cut, at, shapes, polygon, box, room):
             break
     pieces = ring
     if is_inside:
-        for point in range(first, end):
-            cut.corners[corner], cut.kind[corner] = shapes.corners[point], _OLD
-            corner += 1
-        cut.rings[ring + 1] = corner
-        ring += 1
+        corner, ring = _copied(cut, corner, ring, shapes, first, end)
     else:
         count = _chains(shapes.corners, first, end, box, chain, kind, enters, leaves)
         if count < 0:
@@ -282,13 +300,7 @@ def _polygon(cut, at, shapes, polygon, box, room):
             if corner < 0:
                 return -1, ring, part
         elif _holds(shapes.corners, first, end, box[0] + 0.5, box[1] + 0.5):
-            for number in range(4):
-                cut.corners[corner, 0] = box[2] if number in (1, 2) else box[0]
-                cut.corners[corner, 1] = box[3] if number in (2, 3) else box[1]
-                cut.kind[corner] = _BORDER
-                corner += 1
-            cut.rings[ring + 1] = corner
-            ring += 1
+            corner, ring = _whole_box(cut, corner, ring, box)
         else:
             return corner, ring, part
     for piece in range(pieces, ring):
@@ -302,11 +314,8 @@ def _polygon(cut, at, shapes, polygon, box, room):
             continue
         if not is_whole or low_x <= box[0] or high_x >= box[2] or low_y <= box[1] or high_y >= box[3]:
             return -1, ring, part
-        for point in range(first, end):
-            cut.corners[corner], cut.kind[corner] = shapes.corners[point], _OLD
-            corner += 1
-        ring += 1
-        cut.rings[ring], cut.polygons[part] = corner, ring
+        corner, ring = _copied(cut, corner, ring, shapes, first, end)
+        cut.polygons[part] = ring
     return corner, ring, part
 
 

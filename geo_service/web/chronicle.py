@@ -10,10 +10,12 @@ no harm.  Pictures that come fast are told together.  On the event loop only; wh
 import asyncio
 import hashlib
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import orjson
 
+from geo_service.errors import StoreFailed
 from geo_service.maps import states
 from geo_service.maps.atlas import Atlas
 
@@ -73,16 +75,24 @@ class Chronicle:
         self._steps: deque[Step] = deque()
         self._told: Atlas | None = None
         self._next: Atlas | None = None
+        self._being_told: Atlas | None = None
+        self._passed: list[Atlas] = []
         self._telling: asyncio.Task[None] | None = None
         self._waiting: set[asyncio.Event] = set()
 
     @property
     def newest(self) -> Step:
-        """The step that leads to the newest position."""
+        """The step that leads to the newest position.  Raises StoreFailed before there is a picture."""
+        if not self._steps:
+            raise StoreFailed(
+                "no picture has been drawn yet: the database has not answered; try again in a few seconds"
+            )
         return self._steps[-1]
 
     def note(self, atlas: Atlas) -> None:
         """Take note of a new picture; who waits is woken once it can be told."""
+        if self._next is not None and self._next is not self._told and self._next is not self._being_told:
+            self._passed.append(self._next)
         self._next = atlas
         if self._told is None:
             first = states.Delta(atlas.seq, atlas.seq, atlas.month, {}, (), {}, whole=True)
@@ -108,10 +118,13 @@ class Chronicle:
         return next((step.number for step in reversed(self._steps) if step.name == name), None)
 
     async def _tell(self) -> None:
-        """Tell how the newest picture differs from the one told last, until they are the same."""
+        """Tell how the newest picture differs from the one told last, until they are the same.
+
+        And from those in between that nobody will be told of: who has asked for tiles meanwhile may show one.
+        """
         while (was := self._told) is not (now := self._next) and was and now:
-            delta = await asyncio.to_thread(states.delta, was, now)
-            self._add(now, delta)
+            before, self._passed, self._being_told = (was, *self._passed), [], now
+            self._add(now, await asyncio.to_thread(_from_any, before, now))
             await asyncio.sleep(COALESCE_S)
 
     def _add(self, atlas: Atlas, delta: states.Delta) -> None:
@@ -125,6 +138,19 @@ class Chronicle:
             size -= self._steps.popleft().size
         for woken in self._waiting:
             woken.set()
+
+
+def _from_any(before: Sequence[Atlas], now: Atlas) -> states.Delta:
+    """Tell what a client must change to show a picture, whichever of some earlier ones it shows."""
+    first, *others = (states.delta(was, now) for was in before)
+    changes = {
+        name: list(dict(pair for delta in (first, *others) for pair in delta.changes.get(name, ())).items())
+        for name in {name for delta in (first, *others) for name in delta.changes}
+    }
+    months = tuple(sorted({month for delta in (first, *others) for month in delta.months}))
+    grounds = {name: digest for delta in (first, *others) for name, digest in delta.grounds.items()}
+    is_whole = any(delta.whole for delta in (first, *others))
+    return replace(first, changes=changes, months=months, grounds=grounds, whole=is_whole)
 
 
 def event(kind: str, name: str, data: object) -> bytes:

@@ -93,6 +93,8 @@ async def told(atlas: Atlas, chronicled: chronicle.Chronicle) -> None:
         await woken.wait()
         woken.clear()
     chronicled.leave(woken)
+    if chronicled._telling:  # the same picture again, after one that only passed, is told too
+        await chronicled._telling
     await settled()
 
 

@@ -188,7 +188,7 @@ def test_why_of_other_months(client: httpx.Client):
         ("/collections/warnings/items?offset=1000001", 400, "offset=1000001"),
         ("/collections/warnings/items?cursor=bm9uZQ", 400, "belongs to another question"),
         ("/collections/warnings/items?count=some", 400, "count=some"),
-        ("/collections/warnings/items?month=2024-03&datetime=2024-03", 400, "without month"),
+        ("/collections/warnings/items?month=2024-03&datetime=2024-03", 400, "give one of them"),
         ("/collections/warnings/items/a?limit=1", 400, "unknown parameter 'limit'"),
         ("/collections/warnings/items/a/why?month=now", 400, "month=now"),
         ("/collections?f=xml", 400, "f=xml"),

@@ -1,6 +1,8 @@
 import gzip
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import brotli
 import httpx
@@ -10,6 +12,7 @@ import zstandard
 
 from geo_service.maps import ground, states
 from geo_service.maps.atlas import Atlas
+from tests.maps import drawn
 from tests.maps.drawn import tile_at
 from tests.web.serving import AT_A, HOME, LAT, LON, SIDE, InJune, commit, serving, tile, wait_until, worn
 
@@ -289,8 +292,11 @@ def test_tilejson_that_is_held_is_not_sent_again(client: httpx.Client):
     assert client.get("/tiles/units.json", headers={"if-none-match": first.headers["etag"]}).status_code == 200
 
 
-def test_below_its_first_zoom_a_layer_is_not_drawn(library: InJune):
-    later = replace(library, layers={**library.layers, "units": replace(library.layers["units"], minzoom=10)})
+def test_below_its_first_zoom_a_layer_is_not_drawn(library: InJune, tmp_path: Path):
+    folder = shutil.copytree(drawn.LAYERS_FOLDER, tmp_path / "layers")
+    said = (folder / "units.toml").read_text(encoding="utf-8")
+    (folder / "units.toml").write_text(said.replace("minzoom = 0", "minzoom = 10"), encoding="utf-8")
+    later = replace(library, settings=replace(library.settings, layers_dir=str(folder)))
     coarse = f"9/{HOME.x >> 3}/{HOME.y >> 3}.mvt"
     with serving(later) as client:
         alone, both = client.get(f"/tiles/units/{coarse}"), client.get(f"/tiles/units,communities/{coarse}")
