@@ -21,6 +21,8 @@ from geo_service.store import cells as stored_cells
 from geo_service.store import jurisdictions as registers
 from geo_service.store import news, prevention, reading
 
+_NO_LINEAGE = pd.DataFrame(columns=["zone_kind", "zone_id", "police_station"])
+
 
 @dataclass(frozen=True)
 class Look:
@@ -57,7 +59,7 @@ def whole(library: Service, connection: news.Connection, now: datetime) -> Pictu
     grounds.append(cells.lay(grid.from_text(stored_cells.known(connection, resolution, EVERYTHING))))
     levels, seq = _levels(connection, reading.months(connection), resolution), look.revision.seq
     atlas = maps.Atlas.build(shown.layers, shown.scheme, grounds, levels, month=look.month, seq=seq)
-    atlas = _without_colours(library, connection, atlas, look)
+    atlas = atlas.without_colours(_withheld(library, connection, look))
     return Picture(atlas.pinned(_pins(library, connection, look.day), seq=seq), look)
 
 
@@ -75,10 +77,15 @@ def renewed(library: Service, connection: news.Connection, was: Picture, now: da
     over = _withheld_in(atlas) - {look.month}  # what was withheld while a month was running comes back
     if over or (atlas.seq, was.look.month, was.look.stale) != (seen.seq, look.month, look.stale):
         months, touched = reading.months(connection), reading.months_touched(connection, atlas.seq)
-        changed = [of for of in months if of in (look.month, *over) or (touched and touched[0] <= of <= touched[1])]
-        levels = _levels(connection, changed, resolution)
-        atlas = _with_new_cells(atlas, levels).renewed(levels, months=months, month=look.month, seq=seen.seq)
-        atlas = _without_colours(library, connection, atlas, look)
+        changed = {of for of in months if of in over or (touched and touched[0] <= of <= touched[1])}
+        levels = _levels(connection, sorted({*changed, look.month}), resolution)  # its colours may have to go or come
+        atlas = _with_new_cells(atlas, levels).renewed(
+            levels,
+            months=months,
+            month=look.month,
+            seq=seen.seq,
+            withheld=_withheld(library, connection, look),
+        )
     is_laid_out_anew = atlas.layers is not shown.layers
     if is_laid_out_anew:
         atlas = atlas.with_layers(shown.layers, shown.scheme)
@@ -109,13 +116,15 @@ def _withheld_in(atlas: maps.Atlas) -> set[str]:
     return {month for (_, month), state in atlas.states.items() if (state.levels < 0).any()}
 
 
-def _without_colours(library: Service, connection: news.Connection, atlas: maps.Atlas, look: Look) -> maps.Atlas:
-    """Take the colours that the running month must not wear: of poor stations, or all where input is stale."""
+def _withheld(library: Service, connection: news.Connection, look: Look) -> pd.DataFrame:
+    """Tell which places the running month must not colour: of poor stations, or all where input is stale."""
     if look.stale:
-        return atlas.without_colours(trust.everywhere())
+        return trust.everywhere()
     stations = reading.stations(connection, look.month)
-    lineage = registers.trees(connection, EVERYTHING).lineage(look.day.replace(day=1))
-    return atlas.without_colours(trust.withheld(stations, lineage, library.trust))
+    lineage = _NO_LINEAGE  # of 11,000 places it takes longer than all the rest of a picture, and is seldom needed
+    if trust.poor(stations, library.trust):
+        lineage = registers.trees(connection, EVERYTHING).lineage(look.day.replace(day=1))
+    return trust.withheld(stations, lineage, library.trust)
 
 
 def _pins(library: Service, connection: news.Connection, day: date) -> list[ground.Ground]:

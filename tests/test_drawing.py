@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from geo_service import drawing
 from geo_service.maps.atlas import Atlas
 from geo_service.store import news, tables
+from tests.maps.drawn import tile_at
 from tests.web import serving
 
 DAYS_TO_JULY = timedelta(days=11)
@@ -51,6 +52,19 @@ def test_a_picture_is_kept_as_it_is_while_the_store_is(library: serving.InJune):
     again = renewed(library, was, now + timedelta(seconds=1))
     assert again.atlas is was.atlas
     assert again.look.at == now + timedelta(seconds=1)
+
+
+def test_places_whose_colour_stays_withheld_keep_the_names_of_their_tiles(library: serving.InJune):
+    now = library.now()
+    pulled(library, now - timedelta(minutes=31))
+    was = whole(library, now)
+    serving.commit(library, f"n1 2024-06-10_10:00 R {serving.AT_A}")
+    pulled(library, now - timedelta(minutes=31))  # taking in rows was a pull
+    again = renewed(library, was, now)
+    a, d = (tile_at(serving.LON + (at + 0.5) * serving.SIDE, serving.LAT + serving.SIDE / 2, 15) for at in (0, 3))
+    assert levels(again.atlas, "2024-06") == [-1] * 4
+    assert again.atlas.version("warnings", d) == was.atlas.version("warnings", d)
+    assert again.atlas.version("warnings", a) != was.atlas.version("warnings", a)
 
 
 def test_a_month_that_is_over_gets_back_what_was_withheld_while_it_ran(library: serving.InJune):

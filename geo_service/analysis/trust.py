@@ -66,6 +66,13 @@ def everywhere() -> pd.DataFrame:
     return pd.DataFrame([["", "", STALE, "", np.nan]], columns=list(_WITHHELD_COLUMNS))
 
 
+def poor(stations: pd.DataFrame, trust: Trust) -> dict[str, float]:
+    """Name the stations that place too few of their calls, each with the share of them that were placed [-]."""
+    rate = stations["located"] / stations["calls"].clip(lower=1)
+    few = (stations["calls"] >= trust.placement_calls) & (rate < trust.placement_rate)
+    return dict(zip(stations["station"][few], rate[few], strict=True))
+
+
 def withheld(stations: pd.DataFrame, lineage: pd.DataFrame, trust: Trust) -> pd.DataFrame:
     """Tell which places have no colour in a month because their stations place too few of its calls.
 
@@ -78,13 +85,10 @@ def withheld(stations: pd.DataFrame, lineage: pd.DataFrame, trust: Trust) -> pd.
     >>> withheld(stations, lineage, Trust(20, 0.8, 0.85, 20, 30, 30, 36)).values.tolist()
     [['units', 'b', 'placement', 's2', 0.8]]
     """
-    columns = list(_WITHHELD_COLUMNS)
-    rate = stations["located"] / stations["calls"].clip(lower=1)
-    few = (stations["calls"] >= trust.placement_calls) & (rate < trust.placement_rate)
-    poor = dict(zip(stations["station"][few], rate[few], strict=True))
-    places = lineage[lineage["police_station"].isin(list(poor))]
+    columns, rates = list(_WITHHELD_COLUMNS), poor(stations, trust)
+    places = lineage[lineage["police_station"].isin(list(rates))]
     found = places[["zone_kind", "zone_id"]].assign(reason=PLACEMENT, station=places["police_station"])
-    return found.assign(rate=places["police_station"].map(poor).astype(float))[columns].reset_index(drop=True)
+    return found.assign(rate=places["police_station"].map(rates).astype(float))[columns].reset_index(drop=True)
 
 
 def shadow(incidents: pd.DataFrame, zones: Zones, city: rules.Rules, now: datetime, trust: Trust) -> pd.DataFrame:

@@ -33,6 +33,13 @@ FIXED = {  # names that others read
     "join": {
         f"join/{name}" for name in ("reused", "reused_1m", "oneshot", "ties", "sectors", "tally", "build", "memory")
     },
+    "live": {
+        f"live/{name}"
+        for name in (
+            *("commit_to_event_p50", "commit_to_event_p95", "follow_ms", "state_tile_bytes", "not_modified_share"),
+            *("listeners_1000_mb", "listener_kb", "change_bytes", "change_ms"),
+        )
+    },
     "province": {"province/two_workers", "province/rows_per_s"},
     "tiles": {
         f"tiles/{name}"
