@@ -150,6 +150,30 @@ def test_scrubbing_through_a_year_downloads_no_geometry_twice(reader: Reader, ci
     assert not asked(reader, "/g/", "/states/")  # seen once, known
 
 
+def test_as_known_on_a_day_shows_the_colours_as_known_then(reader: Reader, city: City, monkeypatch: pytest.MonkeyPatch):
+    city.commit("d T 09 09:09")
+    monkeypatch.setattr(InMay, "began", InMay.began - 24 * 3600)  # the 16th
+    city.commit("d T 09 09:10", "f T 09 09:11")
+    page = reader.open()
+    assert (held(page)["d"], held(page)["f"]) == ((2, None), (1, None))
+
+    known = page.get_by_label(city.say("month.as_known_on"))
+    known.fill("2026-05-15")
+    soon(lambda: (held(page)["d"], held(page)["f"]), ((1, None), (0, None)))
+    soon(lambda: held(page), baked(city, month=f"{MONTH}&as-of=2026-05-15T23:59:59%2B08:00"))
+    soon(lambda: legend(page)["orange"][2], "0")
+    told = page.evaluate("document.body.dataset.revision")
+    city.commit("d T 09 09:12", "f T 09 09:13")
+    soon(lambda: page.evaluate("document.body.dataset.revision") != told, True)  # the page has heard of it
+    assert (held(page)["d"], held(page)["f"]) == ((1, None), (0, None))
+    assert (colour(page, *quiet_spot("d")), colour(page, *quiet_spot("f"))) == (LEVELS["yellow"], LEVELS["none"])
+
+    known.fill("")
+    soon(lambda: (held(page)["d"], held(page)["f"]), ((2, None), (2, None)))
+    soon(lambda: held(page), baked(city))
+    assert not asked(reader, "/tiles/")
+
+
 def test_the_months_play_and_pause(reader: Reader, city: City):
     city.commit("d T 2026-02-10 10:00", "d T 2026-03-10 10:00", "d T 2026-03-11 10:00")
     page = reader.open()
