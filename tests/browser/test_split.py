@@ -13,11 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page, Route
 
-from tests.browser.conftest import PAGE, Reader
+from tests.browser.conftest import PAGE, Invite, Reader
 from tests.browser.made import MONTH, NORTH, STEP, WEST, City, InMay, quiet_spot
 from tests.browser.seen import LEVELS, colour, go_to, legend, soon, spot
 
 WITHHELD = {13: "placement", 14: "stale"}
+
+
+@pytest.fixture
+def reader(invite: Invite) -> Reader:
+    """One reader at a small window, without moving pictures: a machine without a graphics card draws that sooner."""
+    return invite(viewport={"width": 820, "height": 560}, reduced_motion="reduce")
+
 
 MERGE = """async ({ script, tile, classes, said }) => {
     const { GeometryTile } = await import(`data:text/javascript;base64,${script}`);
@@ -150,24 +157,60 @@ def test_scrubbing_through_a_year_downloads_no_geometry_twice(reader: Reader, ci
     assert not asked(reader, "/g/", "/states/")  # seen once, known
 
 
+def test_as_known_on_a_day_shows_the_colours_as_known_then(reader: Reader, city: City, monkeypatch: pytest.MonkeyPatch):
+    city.commit("d T 09 09:09")
+    monkeypatch.setattr(InMay, "began", InMay.began - 24 * 3600)  # the 16th
+    city.commit("d T 09 09:10", "f T 09 09:11")
+    page = reader.open()
+    assert (held(page)["d"], held(page)["f"]) == ((2, None), (1, None))
+
+    known = page.get_by_label(city.say("month.as_known_on"))
+    known.fill("2026-05-15")
+    soon(lambda: (held(page)["d"], held(page)["f"]), ((1, None), (0, None)))
+    soon(lambda: held(page), baked(city, month=f"{MONTH}&as-of=2026-05-15T23:59:59%2B08:00"))
+    soon(lambda: legend(page)["orange"][2], "0")
+    told = page.evaluate("document.body.dataset.revision")
+    city.commit("d T 09 09:12", "f T 09 09:13")
+    soon(lambda: page.evaluate("document.body.dataset.revision") != told, True)  # the page has heard of it
+    assert (held(page)["d"], held(page)["f"]) == ((1, None), (0, None))
+    assert (colour(page, *quiet_spot("d")), colour(page, *quiet_spot("f"))) == (LEVELS["yellow"], LEVELS["none"])
+
+    known.fill("")
+    soon(lambda: (held(page)["d"], held(page)["f"]), ((2, None), (2, None)))
+    soon(lambda: held(page), baked(city))
+    assert not asked(reader, "/tiles/")
+
+
+# Every month the bar has shown since, in order.
+WATCH = """() => {
+    const shown = document.querySelector("#scrubber .shown");
+    window.monthsShown = [];
+    new MutationObserver(() => shown.textContent !== monthsShown.at(-1) && monthsShown.push(shown.textContent))
+        .observe(shown, { childList: true });
+}"""
+
+
 def test_the_months_play_and_pause(reader: Reader, city: City):
     city.commit("d T 2026-02-10 10:00", "d T 2026-03-10 10:00", "d T 2026-03-11 10:00")
     page = reader.open()
     play = page.locator("#scrubber .play")
     assert play.get_attribute("aria-label") == city.say("month.play")
+    page.evaluate(WATCH)
     play.click()
-    soon(page.locator("#month").input_value, "2026-02")  # from the end it begins again
-    soon(lambda: colour(page, *quiet_spot("d")), LEVELS["yellow"])
-    soon(page.locator("#scrubber .shown").text_content, "2026年3月")
-    soon(lambda: colour(page, *quiet_spot("d")), LEVELS["orange"])
-    assert play.get_attribute("aria-label") == city.say("month.pause")
+    soon(lambda: play.get_attribute("aria-label"), city.say("month.pause"))
+    soon(lambda: play.get_attribute("aria-label"), city.say("month.play"), within_s=30)  # at the end it stands
+    # From the end it began again, and left out none.
+    assert page.evaluate("monthsShown") == [f"2026年{n}月" for n in (2, 3, 4, 5)]
+    assert page.locator("#month").input_value() == MONTH
+
+    play.click()
+    soon(lambda: play.get_attribute("aria-label"), city.say("month.pause"))
     play.click()
     stopped = page.locator("#month").input_value()
     page.wait_for_timeout(2_000)
     assert page.locator("#month").input_value() == stopped
-    play.click()
-    soon(page.locator("#month").input_value, MONTH)
-    soon(lambda: play.get_attribute("aria-label"), city.say("month.play"))  # at the end it stands
+    assert play.get_attribute("aria-label") == city.say("month.play")
+    soon(lambda: held(page), baked(city, month=stopped))
 
 
 def test_the_bar_speaks_both_languages_and_hears_arrows(reader: Reader, city: City):
