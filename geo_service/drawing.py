@@ -151,7 +151,7 @@ def _resolution(library: Service, month: str) -> int:
 
 def _with_new_cells(atlas: maps.Atlas, levels: maps.Levels) -> maps.Atlas:
     """Give cells that have their first incidents a place on the ground."""
-    had = atlas.grounds[CELLS].ids.tolist()
+    had = atlas.grounds[CELLS]
     named = {cell for (kind, _), frame in levels.items() if kind == CELLS for cell in frame["zone_id"].tolist()}
-    new = named.difference(had)
-    return atlas.with_ground(cells.lay(grid.from_text([*had, *new]))) if new else atlas
+    new = named.difference(had.ids.tolist())
+    return atlas.with_ground(cells.grown(had, grid.from_text(sorted(new)))) if new else atlas

@@ -20,6 +20,18 @@ def lay(cells: grid.Cells) -> ground.Ground:
     )
 
 
+def grown(had: ground.Ground, new: grid.Cells) -> ground.Ground:
+    """Add cells to a ground of cells: as if all were laid afresh, but outlines are made of the new ones alone."""
+    fresh = lay(new)
+    ids = np.concatenate([had.ids, fresh.ids])
+    order = np.argsort(ids)
+    degrees, metres = (
+        np.concatenate(both)[order] for both in ((had.degrees, fresh.degrees), (had.metres, fresh.metres))
+    )
+    fids = np.concatenate([had.fids, fresh.fids])[order]
+    return ground.made(CELLS, {"id": ids[order]}, fids, (degrees, metres), parents)
+
+
 def parents(of: ground.Ground, z: int) -> ground.Groups | None:
     """Group cells by their parents at the resolution of a zoom; None where it is their own."""
     if not len(of):

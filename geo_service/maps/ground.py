@@ -303,7 +303,14 @@ def quad_cells(ground: Ground, z: int) -> Groups | None:
 def lay(kind: str, said: Mapping[str, Objects], fids: Rows, shapes: Objects, grouping: Grouping = quad_cells) -> Ground:
     """Make a ground of WGS 84 shapes [deg], all polygons or all points, in the order of `said["id"]`."""
     degrees = geojson.fit_to_print(shapes)
-    metres = tiles.mercator(degrees)
+    return made(kind, said, fids, (degrees, tiles.mercator(degrees)), grouping)
+
+
+def made(
+    kind: str, said: Mapping[str, Objects], fids: Rows, shapes: tuple[Objects, Objects], grouping: Grouping
+) -> Ground:
+    """Make a ground of shapes that are fit to print [deg], and the same in Web Mercator [m]."""
+    degrees, metres = shapes
     texts = [repr(list(column)).encode() for column in (*said.values(), fids.tolist())]
     return Ground(
         kind=kind,
@@ -314,7 +321,7 @@ def lay(kind: str, said: Mapping[str, Objects], fids: Rows, shapes: Objects, gro
         metres=metres,
         tree=shapely.STRtree(metres),
         grouping=grouping,
-        digest=digest_of([*texts, *shapely.to_wkb(degrees)]),
+        digest=digest_of([*texts, b"".join(shapely.to_wkb(degrees).tolist())]),
     )
 
 

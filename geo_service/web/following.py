@@ -16,6 +16,7 @@ from geo_service.errors import StoreFailed
 from geo_service.maps import atlas as maps
 from geo_service.maps import mvt
 from geo_service.maps.ground import FINEST, Ground
+from geo_service.maps.layers import CELLS
 from geo_service.service import Service
 from geo_service.store import news
 from geo_service.web import chronicle
@@ -133,7 +134,8 @@ class Follower(threading.Thread):
 
     def _prepare(self, grounds: Iterable[Ground]) -> None:
         """Make the sheets of new grounds, of every zoom, before somebody waits for them: a second each in a city."""
-        fresh = [ground for ground in grounds if len(ground) and ground.digest not in self._prepared]
+        # H3 cells are made when asked for: new ones come with every other pull.
+        fresh = [one for one in grounds if len(one) and one.kind != CELLS and one.digest not in self._prepared]
         self._prepared |= {ground.digest for ground in fresh}
         if fresh:
             threading.Thread(target=_make_sheets, args=(fresh, self._leaving), name="sheets", daemon=True).start()
