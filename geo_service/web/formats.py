@@ -8,7 +8,6 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from http import HTTPStatus
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -22,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from geo_service import feature_files
 from geo_service.errors import BadParameter
+from geo_service.geography import references
 from geo_service.maps.layers import Layer, LevelScheme
 from geo_service.prints import items
 from geo_service.prints import page as pages
@@ -158,7 +158,7 @@ def answer(form: Format, page: Page, marks: Mapping[str, str], look: Look) -> Re
         headers["content-security-policy"] = _POLICY.format(style=pages.style_digest(look.scheme))
         return Written(lambda: _as_html(page, look), headers, f"{form.media_type}; charset=utf-8")
     if form.name in ("geojson", "geojsonseq"):
-        features = replace(features, shapes=_as_the_authority_orders(page.shapes, features.system))
+        features = replace(features, shapes=_as_the_authority_orders(page.shapes, page.crs))
     if form.name == "geojsonseq":
         return StreamingResponse(feature_files.as_geojsonseq(features), headers=headers, media_type=form.media_type)
     writers: Mapping[str, Callable[[], bytes]] = {
@@ -174,7 +174,7 @@ def answer(form: Format, page: Page, marks: Mapping[str, str], look: Look) -> Re
 def one(page: Page, links: list[dict[str, str]]) -> bytes:
     """Write the only feature of a page as GeoJSON, with links of its own."""
     system = _system(page.crs)
-    shapes = _as_the_authority_orders(page.shapes, system)
+    shapes = _as_the_authority_orders(page.shapes, page.crs)
     features = feature_files.Features(page.layer.id, page.fids, page.columns, shapes, system)
     [feature] = orjson.loads(feature_files.as_geojson(features))["features"]
     return orjson.dumps({**feature, "links": links})
@@ -241,18 +241,10 @@ def _system(crs: Crs) -> str:
     return f"EPSG:{crs.epsg}" if crs.epsg else feature_files.CRS84
 
 
-def _as_the_authority_orders(shapes: Shapes | None, system: str) -> Shapes | None:
-    """Give shapes with their axes in the order of the system's definition (OGC API Features 2, 6.2), fit to print.
-
-    EPSG:4326, 4490 and 4548 have latitude or northing first; CRS84 and 3857 do not.
-    """
-    if shapes is None or system == feature_files.CRS84:
+def _as_the_authority_orders(shapes: Shapes | None, crs: Crs) -> Shapes | None:
+    """Give shapes with their axes in the order of the system's definition (OGC API Features 2, 6.2), fit to print."""
+    if shapes is None or crs.epsg is None:
         return shapes
-    decimals = feature_files.decimals_of(system)
-    order = slice(None, None, -1 if _has_north_first(system) else 1)
-    return shapely.transform(shapes, lambda corners: np.round(corners[:, order], decimals))
-
-
-@cache
-def _has_north_first(system: str) -> bool:
-    return feature_files.crs_of(system).axis_info[0].direction.lower() == "north"
+    decimals = feature_files.decimals_of(_system(crs))
+    ordered = references.as_ordered(shapes, references.read(crs.uri))
+    return shapely.transform(ordered, lambda corners: np.round(corners, decimals))

@@ -120,7 +120,7 @@ def client(server: sa.Engine, template: str) -> Iterator[httpx.Client]:
 def loaded(client: httpx.Client, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """The folder of what QGIS drew, and what it says it loaded."""
     if subprocess.run(["sh", "-c", f"{PYTHON} -c 'import qgis.core'"], check=False, capture_output=True).returncode:
-        pytest.skip("QGIS is not on this machine (apt-get install python3-qgis)")
+        pytest.fail("these tests need QGIS; install it with: apt-get install python3-qgis")
     folder = tmp_path_factory.mktemp("qgis")
     for form in ("qml", "sld"):
         (folder / f"warnings.{form}").write_bytes(client.get(f"/styles/warnings.{form}?language=en").content)
